@@ -62,7 +62,7 @@ export function readJson({ name, file, reading, columns }: JsonFile): RecordFile
 }
 
 /**
- * The records of a file with a JSON object in each line. A line that is none is rejected alone, unless it is the last
+ * The records of a file with a JSON object in each line. Another line is rejected alone, unless it is the last
  * and cut off.
  * @throws {FileUnreadableError} terminal, while reading: the file ends in the middle of a record
  */

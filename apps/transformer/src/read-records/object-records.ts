@@ -6,7 +6,7 @@ import type { Cell } from './record.ts'
 
 /**
  * The cells of an object for a contract's columns.
- * @returns a string for an object that is no row: why, without its values
+ * @returns a string for an object that is rejected: why, without its values
  */
 export function cellsOfObject(
   value: JsonValue,

@@ -49,7 +49,7 @@ function decoded(name: string, encoding: Encoding, decode: () => Uint8Array): Ui
     return decode()
   } catch (error) {
     if (!(error instanceof InvalidBytes)) throw error
-    throw new FileUnreadableError(name, { byte: error.offset }, `text in ${encoding}`, 'a byte that is none')
+    throw new FileUnreadableError(name, { byte: error.offset }, `text in ${encoding}`, 'a byte that is invalid in it')
   }
 }
 

@@ -14,7 +14,7 @@ export const KIND = {
 } as const
 export type Kind = (typeof KIND)[keyof typeof KIND]
 
-/** A value of a record, for one column of the contract; null where there is none. */
+/** A value of a record, for one column of the contract; null where it is missing. */
 export type Cell = { readonly kind: Kind; readonly text: string } | null
 
 /** One record of a file, with its place. */
@@ -25,7 +25,7 @@ export type FoundRecord = {
   readonly line: number
   /** The place within the file where lines do not say it: `$.items[16]`. */
   readonly place?: string
-  /** Why it is no row, without its values: it is rejected. */
+  /** Why it is rejected, without its values. */
   readonly problem?: string
   /** Its text as received, bounded. */
   readonly raw: () => string

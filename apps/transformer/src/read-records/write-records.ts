@@ -20,14 +20,14 @@ export type WrittenRecords = {
   readonly hasNul: boolean
 }
 
-/** Why a record that fits its own format is none here. */
+/** Why a record is rejected that is valid in its own format. */
 export const TOO_LONG = `a record of more than ${MAX_RECORD_BYTES} bytes`
 
 /** Bytes that are written at once. */
 const BLOCK_BYTES = 1024 * 1024
 
 /**
- * Writes the cells of records as CSV: why it is no row, the kinds of the cells (a letter each), and the cells. An empty
+ * Writes the cells of records as CSV: why the record is rejected, the kinds of the cells (a letter each), and the cells. An empty
  * text is quoted, no value is not.
  */
 export async function writeRecords(

@@ -1,7 +1,7 @@
 import { literal } from '@cinelake/sql'
 import { type Sql, bound } from './text.ts'
 
-/** What a control character can mark in JSON: within valid JSON there is none. */
+/** A control character as a mark in JSON: valid JSON has it only as an escape. */
 const MARK = 'chr(1)'
 const STRING = String.raw`"(?:[^"\\]|\\.)*"`
 

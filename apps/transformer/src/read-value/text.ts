@@ -53,7 +53,7 @@ export type Meaning = {
   readonly text: Sql
 }
 
-/** @param trims whether blanks around the text are dropped, and a text of nothing else is none */
+/** @param trims whether blanks around the text are dropped, and a blank text is NULL */
 export function meaningOf(
   text: Sql,
   {

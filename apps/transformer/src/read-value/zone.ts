@@ -6,8 +6,8 @@ import { type Sql, bound } from './text.ts'
 const DAY = '86400000000'
 
 /**
- * The instant of a local time in a zone. A local time that a zone skips is none; one that it has twice is none unless
- * `ambiguous` says which is meant.
+ * The instant of a local time in a zone. NULL for a local time that the zone skips, and for one that it has
+ * twice, unless `ambiguous` says which is meant.
  * @param local an expression of type TIMESTAMP
  */
 export function instantIn(

@@ -177,7 +177,7 @@ function delimiterOf(text: string): string {
 }
 
 /**
- * Lines of JSON. A line that is none, or no object, is broken; but a last one without a line end is the sign of a body that was cut
+ * Lines of JSON. A line that is invalid, or no object, is broken; but a last one without a line end is the sign of a body that was cut
  * off, and a body in which no line is JSON is something else.
  */
 function linesOf(text: string): Pick<Body, 'value' | 'broken'> {
