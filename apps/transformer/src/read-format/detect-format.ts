@@ -23,14 +23,18 @@ const NAMES: Readonly<Partial<Record<FileFormat, string>>> = {
 
 /**
  * The format of a file: that of its first bytes, never that of its name. A dataset that says how CSV is written has CSV.
+ * @param whole all bytes of the file, where they are in memory
  * @throws {REFINE_FILE_FORMAT} terminal: another format than `read.format` says, or one that is not read
  */
-export async function formatOf(name: string, file: string, reading: FileReading): Promise<FileFormat> {
+export async function formatOf(
+  { name, file, whole }: { readonly name: string; readonly file: string; readonly whole: Uint8Array | undefined },
+  reading: FileReading,
+): Promise<FileFormat> {
   const { format: stated, records: _records, encoding: _encoding, nulls: _nulls, header, ...ofCsv } = reading
   const isSaid = !header || Object.values(ofCsv).some((value) => value !== undefined)
   const isCsv = stated === 'csv' || (stated === undefined && isSaid)
   if (isCsv) return 'csv'
-  const bytes = await firstBytes(file, HEAD_BYTES)
+  const bytes = whole?.subarray(0, HEAD_BYTES) ?? (await firstBytes(file, HEAD_BYTES))
   const binary = binaryFormatOf(bytes)
   const label = binary ?? textFormatOf(asUtf8(bytes))
   const found = label === undefined ? undefined : READ[label]

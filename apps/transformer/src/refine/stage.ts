@@ -61,12 +61,12 @@ export async function stageFiles(manifest: Manifest, dataset: CheckedDataset, de
   const isAlone = files.length === 1 && files[0]?.compression !== 'zip'
   for (const group of inGroups(files)) {
     for await (const { unpacked, file } of unpackedFiles(group, dataset, deps)) {
-      const format = isCounted(file) ? 'csv' : await formatOf(unpacked.name, unpacked.file, dataset.reading)
+      const whole = isAlone || needsCopy(dataset.reading) ? undefined : await wholeIfSmall(unpacked)
+      const format = isCounted(file) ? 'csv' : await formatOf({ ...unpacked, whole }, dataset.reading)
       if (format !== 'csv') {
         keep([await stageReceived(unpacked, format, nextPlace())], 0)
         continue
       }
-      const whole = isAlone || needsCopy(dataset.reading) ? undefined : await wholeIfSmall(unpacked)
       if (whole === undefined) keep([await stageCsv(unpacked, file, nextPlace())], 0)
       else {
         const reading = readingOf(dataset, file)
