@@ -44,6 +44,20 @@ test('bytes without a text type are text where they are UTF-8, and rejected othe
   expect(await refinery.rowsOf('orders', 'id', 'id, who')).toEqual([{ id: 1, who: 'Zoë' }])
 })
 
+test('bytes of a database table have escapes as text', async () => {
+  const file = await parquetOf(`SELECT 1 AS id, 'Zo\\xC3\\xAB'::BLOB AS who UNION ALL SELECT 2, '\\xFF'::BLOB`)
+  const { balance } = await refinery.refineFiles(dataset, {
+    files: { 'a.parquet': file },
+    manifest: { format: 'parquet' },
+  })
+
+  expect(balance).toMatchObject({ in: 2, out: 2 })
+  expect(await refinery.rowsOf('orders', 'id', 'who')).toEqual([
+    { who: String.raw`Zo\xC3\xAB` },
+    { who: String.raw`\xFF` },
+  ])
+})
+
 test('a Parquet file that is cut off is refused', async () => {
   const whole = await parquetOf('SELECT range AS id FROM range(1000)')
   await expect(

@@ -76,20 +76,20 @@ export function csvSource(csv: ForeseenCsv, { contract, reading }: CheckedDatase
   }
 }
 
-/** The rows of a landed Parquet file. */
+/** The rows of a Parquet file. @param options its rows to take, and how a typed column is read */
 export function parquetSource(
   file: string,
   landed: readonly { readonly name: string; readonly type: string }[],
   places: readonly (number | undefined)[],
   { contract, reading }: CheckedDataset,
-  where = '',
+  { where = '', read = readLanded } = {},
 ): StageSource {
   const fields = landed.map(({ name }, place) => `${identifier(name)} AS ${fieldColumn(place)}`)
   const columns = contract.columns.map((column, index) => {
     const place = places[index]
     const type = place === undefined ? undefined : landed[place]?.type
     if (place === undefined || type === undefined) return absent(column)
-    return readReceived(column, fieldColumn(place), type, reading.nulls)
+    return read(column, fieldColumn(place), type, reading.nulls)
   })
   return {
     relation: `(SELECT ${fields.join(', ')} FROM ${landedParquet(file)}${where === '' ? '' : ` WHERE ${where}`})`,
@@ -99,8 +99,11 @@ export function parquetSource(
   }
 }
 
-/** Bytes without a type are text where they are UTF-8; the engine's own text of them has escapes. */
-function readReceived(column: CheckedColumn, raw: string, type: string, nulls: readonly string[]): ColumnSql {
+/**
+ * Like `readLanded`, for a Parquet file that others wrote: bytes without a type are text where they are UTF-8. Bytes of a
+ * database are bytes, which have escapes as text.
+ */
+export const readReceived: typeof readLanded = (column, raw, type, nulls) => {
   if (type !== 'BLOB' || column.type !== 'VARCHAR') return readLanded(column, raw, type, nulls)
   return { value: `try(decode(${raw}))`, text: `CAST(${raw} AS VARCHAR)` }
 }

@@ -19,7 +19,16 @@ import { REMAINING, stageDeletions } from './deletions.ts'
 import { FileUnreadableError, refineErrors } from './errors.ts'
 import { hasDeletions, inOrderOfName } from './plan.ts'
 import { keepCsvRejects, keepParquetRejects, keepRecordRejects } from './rejects.ts'
-import { RULES, type StageSource, WARNED, csvSource, landedParquet, parquetSource, stageQuery } from './stage-sql.ts'
+import {
+  RULES,
+  type StageSource,
+  WARNED,
+  csvSource,
+  landedParquet,
+  parquetSource,
+  readReceived,
+  stageQuery,
+} from './stage-sql.ts'
 import type { StageDeps, StagedFile } from './staged-file.ts'
 
 /** The places of the rows of one file. */
@@ -237,7 +246,7 @@ async function stageReceivedParquet({ name, file: received }: UnpackedFile, plac
   )
   if (problems.length > 0)
     throw refineErrors.REFINE_HEADER_MISMATCH(name, 1, 'the columns of the contract', problems.join('; '))
-  const found = await stage(parquetSource(file, landed, places, dataset), place).catch(damaged)
+  const found = await stage(parquetSource(file, landed, places, dataset, { read: readReceived }), place).catch(damaged)
   const [{ rowCount } = { rowCount: 0 }] = await deps.session.rows<{ rowCount: number }>(
     `SELECT sum(num_rows)::BIGINT AS "rowCount" FROM parquet_file_metadata(${literal(file)})`,
   )
@@ -258,8 +267,8 @@ async function stageParquet(file: LandedFile, place: Place, manifest: Manifest):
   if (match.problems.length > 0) {
     throw refineErrors.REFINE_HEADER_MISMATCH(file.name, 1, `the columns of the contract`, match.problems.join('; '))
   }
-  const sourceOf = (where?: string) => parquetSource(local.file, landed, match.places, dataset, where)
-  const found = await stage(sourceOf(isOfChanges ? REMAINING : undefined), place)
+  const sourceOf = (where = '') => parquetSource(local.file, landed, match.places, dataset, { where })
+  const found = await stage(sourceOf(isOfChanges ? REMAINING : ''), place)
   const gone = sourceOf(DELETED_COLUMN)
   const deleted = isOfChanges
     ? await stageDeletions(local.file, gone, { ...place, relation: gone.relation })
