@@ -74,6 +74,56 @@ describe('a source of which no dataset is declared', () => {
   })
 })
 
+describe('the refined table of an included table', () => {
+  test.each([
+    ['case twins', 'public', 'mixedCase', 'public', 'MixedCase', 'erp_mixedcase', 'erp_public_mixedcase'],
+    ['a blank', 'public', 'order_item', 'public', 'Order Item', 'erp_order_item', 'erp_public_order_item'],
+    ['two schemas', 'public', 't', 'dbo', 't', 'erp_t', 'erp_dbo_t'],
+  ])('keeps its name and its rows when another one comes that would have it: %s', async (_, ...names) => {
+    const [schema, old, otherSchema, newcomer, name = '', otherName = ''] = names
+    const it = await given(
+      ['*.*'],
+      `CREATE SCHEMA dbo; CREATE TABLE ${schema}."${old}" (id int); INSERT INTO ${schema}."${old}" VALUES (1), (2)`,
+    )
+    expect(await it.run('2026-03-01')).toBe('done')
+
+    await it.database.exec(
+      `CREATE TABLE ${otherSchema}."${newcomer}" (id int); INSERT INTO ${otherSchema}."${newcomer}" VALUES (9)`,
+    )
+    expect(await it.run('2026-03-02')).toBe('done')
+
+    expect(await it.ids(name)).toEqual([1, 2])
+    expect(await it.ids(otherName)).toEqual([9])
+  })
+
+  test('keeps its name where a table goes and comes back, and another one has come meanwhile', async () => {
+    const it = await given(['public.*'], 'CREATE TABLE a (id int); CREATE TABLE t (id int); INSERT INTO t VALUES (1)')
+    expect(await it.run('2026-03-01')).toBe('done')
+    await it.database.exec('DROP TABLE t; CREATE TABLE "T" (id int); INSERT INTO "T" VALUES (9)')
+    expect(await it.run('2026-03-02')).toBe('done')
+    expect(await it.ids('erp_t')).toEqual([1])
+    expect(await it.ids('erp_public_t')).toEqual([9])
+
+    await it.database.exec('CREATE TABLE t (id int); INSERT INTO t VALUES (2)')
+    expect(await it.run('2026-03-03')).toBe('done')
+    expect(await it.ids('erp_t')).toEqual([2])
+    expect(await it.ids('erp_public_t')).toEqual([9])
+  })
+
+  test('is not given to a dataset of another table, and stays that of a dataset of the same one', async () => {
+    const it = await given(['public.t'], 'CREATE TABLE t (id int); INSERT INTO t VALUES (1); CREATE TABLE x (id int)')
+    expect(await it.run('2026-03-01')).toBe('done')
+
+    await it.write(['public.t'], { erp_t: 'public.x' })
+    expect(await it.run('2026-03-02')).toContain('expected a name that no other table has')
+    expect(await it.ids('erp_t')).toEqual([1])
+
+    await it.write(['public.t'], { erp_t: 'public.t' })
+    expect(await it.run('2026-03-02')).toBe('done')
+    expect(await it.ids('erp_t')).toEqual([1])
+  })
+})
+
 describe('a command', () => {
   const command = { task: 'refine t' } as Parameters<ReturnType<typeof createWorkersOnDemand>['send']>[1]
 
