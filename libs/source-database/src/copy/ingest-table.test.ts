@@ -271,6 +271,61 @@ describe('a table', () => {
     ])
   })
 
+  describe('of which others inherit', () => {
+    const family = `CREATE TABLE parent (id int PRIMARY KEY, note text);
+      CREATE TABLE child (extra int) INHERITS (parent); CREATE TABLE grandchild () INHERITS (child);
+      INSERT INTO parent VALUES (1, 'p'); INSERT INTO child VALUES (2, 'c', 7), (1, 'again', 8);
+      INSERT INTO grandchild VALUES (3, 'g', 9)`
+    const table = (name: string) => ({ schema: 'public', name })
+    const idsOf = async (agent: Agent, name: string) =>
+      (await rowsIn(agent, (await manifestOf(agent, name))?.files)).map(({ id }) => id).toSorted()
+
+    test('has their rows where the source does not copy them, and no key', async () => {
+      const agent = await given(family, { include: [], datasets: [{ name: 'parent', table: table('parent') }] })
+
+      await copy(agent, 'parent')
+
+      expect(await idsOf(agent, 'parent')).toEqual([1, 1, 2, 3])
+      expect(await manifestOf(agent, 'parent')).not.toMatchObject({ primaryKey: ['id'] })
+    })
+
+    test('has its own rows where all of them are copied: included or declared', async () => {
+      const agent = await given(family, {
+        include: ['public.parent', 'public.child'],
+        datasets: [{ name: 'last', table: table('grandchild') }],
+      })
+
+      for (const name of ['parent', 'child', 'grandchild']) await copy(agent, name)
+
+      expect(await idsOf(agent, 'parent')).toEqual([1])
+      expect(await idsOf(agent, 'child')).toEqual([1, 2])
+      expect(await idsOf(agent, 'grandchild')).toEqual([3])
+    })
+
+    test('is refused where only some of them are copied', async () => {
+      const agent = await given(family, { include: ['public.parent', 'public.child'] })
+
+      await expect(copy(agent, 'parent')).rejects.toMatchObject({
+        code: 'DATABASE_TABLE_UNUSABLE',
+        message: expect.stringContaining('all of the 2 tables that inherit from it to be copied, or none'),
+      })
+    })
+
+    test('has their rows when it is read in ranges, and when it is counted', async () => {
+      const split = { ranges: 2, column: 'id', minRows: 0, resume: true }
+      const agent = await given(family, {
+        include: [],
+        verify: 'count',
+        datasets: [{ name: 'parent', table: table('parent'), split }],
+      })
+
+      await copy(agent, 'parent', { dataset: 'parent' })
+
+      const files = (await agent.manifest('ingest billing/parent'))?.files
+      expect((await rowsIn(agent, files)).map(({ id }) => id).toSorted()).toEqual([1, 1, 2, 3])
+    })
+  })
+
   test('with partitions, views and rows of heirs: each row once', async () => {
     const agent = await given(`
       CREATE TABLE p (id int, day date) PARTITION BY RANGE (day);
