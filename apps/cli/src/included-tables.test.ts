@@ -18,9 +18,7 @@ async function given(include: readonly string[], tables: string) {
   stack.defer(() => database.close())
   await database.exec(tables)
   const login = { user: 'postgres', password: 'p', databaseName: 'shop' }
-  const server = stack.use(
-    await startPostgresServer({ database, exclusive: createExclusive(), port: 0, ...login }),
-  )
+  const server = stack.use(await startPostgresServer({ database, exclusive: createExclusive(), port: 0, ...login }))
   const directory = stack.use(await temporaryDirectory())
   const folder = join(directory.path, 'mine')
   await mkdir(join(folder, 'contracts'), { recursive: true })

@@ -7,7 +7,14 @@ import { requireOwnNames, withIncludedNames } from './included-names.ts'
 type Table = { readonly schema: string; readonly name: string }
 
 const database = (name: string) =>
-  ({ type: 'database', name, url: 'postgres://host/db', include: ['*.*'], exclude: [], datasets: [] }) satisfies CheckedPipeline['sources'][number]
+  ({
+    type: 'database',
+    name,
+    url: 'postgres://host/db',
+    include: ['*.*'],
+    exclude: [],
+    datasets: [],
+  }) satisfies CheckedPipeline['sources'][number]
 
 const aPipeline = (models: readonly string[] = [], sources = ['s']): CheckedPipeline => ({
   format: 1,

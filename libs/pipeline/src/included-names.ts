@@ -1,4 +1,10 @@
-import { discoveredFolder, includedNamesFolder, TableName, type Discover, type DiscoveredTable } from '@cinelake/contracts'
+import {
+  discoveredFolder,
+  includedNamesFolder,
+  TableName,
+  type Discover,
+  type DiscoveredTable,
+} from '@cinelake/contracts'
 import { defineErrors, terminal } from '@cinelake/core'
 import { z } from 'zod'
 import type { CheckedPipeline } from './checked-pipeline.ts'
@@ -43,10 +49,10 @@ const namesErrors = defineErrors({
  * whatever other tables, datasets and models come: the names are kept in the lake. The names of a lake of before are
  * those that its newest window gave.
  */
-export function withIncludedNames<Context extends { readonly signal: AbortSignal }, Outcome extends { output?: unknown }>(
-  lake: NamesStore,
-  discover: (command: Discover, context: Context) => Promise<Outcome>,
-) {
+export function withIncludedNames<
+  Context extends { readonly signal: AbortSignal },
+  Outcome extends { output?: unknown },
+>(lake: NamesStore, discover: (command: Discover, context: Context) => Promise<Outcome>) {
   return async (command: Discover, context: Context): Promise<Outcome> => {
     const { signal } = context
     const pipeline = await loadPipeline(lake, command.pipeline, { signal })
@@ -96,10 +102,12 @@ async function nameTables(
     fresh.forEach((table, index) => own.set(keyOf(table), given[index] ?? ''))
     for (const table of included) {
       const name = own.get(keyOf(table)) ?? ''
-      if (taken.has(name))
-        throw namesErrors.INCLUDED_NAME_TAKEN(pipeline.name, name, fullName({ source, ...table }))
+      if (taken.has(name)) throw namesErrors.INCLUDED_NAME_TAKEN(pipeline.name, name, fullName({ source, ...table }))
     }
-    const names = new Map([...before, ...fresh.map((table, index) => [given[index] ?? '', { source, ...table }] as const)])
+    const names = new Map([
+      ...before,
+      ...fresh.map((table, index) => [given[index] ?? '', { source, ...table }] as const),
+    ])
     // Another task may have kept others meanwhile: then it is looked at again.
     if (names.size > kept.size && !(await keepNames(lake, pipeline.name, number + 1, names, options))) continue
     return tables.map((table) => {

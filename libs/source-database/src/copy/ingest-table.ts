@@ -70,7 +70,8 @@ export function createIngestTable(deps: Deps) {
 function withRowsOfHeirs(table: SourceTable, { source }: Place, at: DatabaseLocation): SourceTable {
   const { heirs = [] } = table
   const isCopied = (one: TableName) =>
-    isWanted(source, one) || source.datasets.some(({ table: { schema, name } }) => schema === one.schema && name === one.name)
+    isWanted(source, one) ||
+    source.datasets.some(({ table: { schema, name } }) => schema === one.schema && name === one.name)
   const copied = heirs.filter(isCopied).length
   if (copied === heirs.length) return table
   if (copied === 0) return { ...table, primaryKey: [], withHeirs: true }

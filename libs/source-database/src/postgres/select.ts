@@ -30,7 +30,9 @@ export function selectOf(table: PostgresTable, selection: Selection): RawBuilder
 
 /** A table's own rows, without those of tables that inherit from it unless they are asked for. */
 export function fromOf({ table, kind, withHeirs }: PostgresTable): RawBuilder<unknown> {
-  return kind === 'r' && withHeirs !== true ? sql`ONLY ${sql.id(table.schema, table.name)}` : sql.id(table.schema, table.name)
+  return kind === 'r' && withHeirs !== true
+    ? sql`ONLY ${sql.id(table.schema, table.name)}`
+    : sql.id(table.schema, table.name)
 }
 
 /** ` WHERE …`, or empty. */
