@@ -77,22 +77,24 @@ describe('the refined table of an included table', () => {
     ['case twins', 'public', 'mixedCase', 'public', 'MixedCase', 'erp_mixedcase', 'erp_public_mixedcase'],
     ['a blank', 'public', 'order_item', 'public', 'Order Item', 'erp_order_item', 'erp_public_order_item'],
     ['two schemas', 'public', 't', 'dbo', 't', 'erp_t', 'erp_dbo_t'],
-  ])('keeps its name and its rows when another one comes that would have it: %s', async (_, ...names) => {
-    const [schema, old, otherSchema, newcomer, name = '', otherName = ''] = names
-    const it = await given(
-      ['*.*'],
-      `CREATE SCHEMA dbo; CREATE TABLE ${schema}."${old}" (id int); INSERT INTO ${schema}."${old}" VALUES (1), (2)`,
-    )
-    expect(await it.run('2026-03-01')).toBe('done')
+  ])(
+    'keeps its name and its rows when another one comes that would have it: %s',
+    async (_, schema, old, otherSchema, newcomer, name, otherName) => {
+      const it = await given(
+        ['*.*'],
+        `CREATE SCHEMA dbo; CREATE TABLE ${schema}."${old}" (id int); INSERT INTO ${schema}."${old}" VALUES (1), (2)`,
+      )
+      expect(await it.run('2026-03-01')).toBe('done')
 
-    await it.database.exec(
-      `CREATE TABLE ${otherSchema}."${newcomer}" (id int); INSERT INTO ${otherSchema}."${newcomer}" VALUES (9)`,
-    )
-    expect(await it.run('2026-03-02')).toBe('done')
+      await it.database.exec(
+        `CREATE TABLE ${otherSchema}."${newcomer}" (id int); INSERT INTO ${otherSchema}."${newcomer}" VALUES (9)`,
+      )
+      expect(await it.run('2026-03-02')).toBe('done')
 
-    expect(await it.ids(name)).toEqual([1, 2])
-    expect(await it.ids(otherName)).toEqual([9])
-  })
+      expect(await it.ids(name)).toEqual([1, 2])
+      expect(await it.ids(otherName)).toEqual([9])
+    },
+  )
 
   test('keeps its name where a table goes and comes back, and another one has come meanwhile', async () => {
     const it = await given(['public.*'], 'CREATE TABLE a (id int); CREATE TABLE t (id int); INSERT INTO t VALUES (1)')

@@ -106,7 +106,7 @@ export async function openPlatform(
   const timers = opening.use(createMemoryTimers({ log }))
   const ownership = { owner: 'embedded', adopt } as const
   const workers = createWorkersOnDemand(bus)
-  const sending = { ...bus, send: workers.send }
+  const sending = { ...bus, send: async (queue: Queue, command: Command) => await workers.send(queue, command) }
   const scheduler = opening.use(
     await createScheduler({ bus: sending, lake, database, timers, log, redact, ...ownership }),
   )
@@ -162,7 +162,10 @@ export function createWorkersOnDemand(bus: Pick<MessageBus, 'send'>) {
   const started = new Map<Queue, Promise<void>>()
   let startOne: ((queue: Queue) => Promise<void>) | undefined
   const begin = async (queue: Queue) => {
-    if (startOne === undefined) return void waiting.add(queue)
+    if (startOne === undefined) {
+      waiting.add(queue)
+      return
+    }
     const starting = started.get(queue) ?? startOne(queue)
     started.set(queue, starting)
     await starting

@@ -45,7 +45,7 @@ function givenLake() {
     // The text of a test need not be complete: what a service reads is put where it looks.
     const { path, text, digest } = freezePipeline(pipeline)
     objects.set(path, text)
-    const find = async (_: Discover) => ({ output: { kind: 'tables', tables } })
+    const find = async () => ({ output: { kind: 'tables', tables } })
     const command = { source, pipeline: { name: 'shop', digest } } as Discover
     const { output } = await withIncludedNames(lake, find)(command, { signal: new AbortController().signal })
     return output.tables.map((table) => (table as { refined?: string }).refined)

@@ -92,6 +92,7 @@ async function nameTables(
   options: CallOptions,
 ): Promise<DiscoveredTable[]> {
   const included = undeclaredIn(pipeline, source, tables)
+  const isIncluded = new Set(included.map(keyOf))
   const taken = takenNames(pipeline)
   for (;;) {
     const { names: kept, number } = await readNames(lake, pipeline.name, options)
@@ -112,9 +113,7 @@ async function nameTables(
     if (names.size > kept.size && !(await keepNames(lake, pipeline.name, number + 1, names, options))) continue
     return tables.map((table) => {
       const refined = own.get(keyOf(table))
-      return refined === undefined || !included.some((one) => keyOf(one) === keyOf(table))
-        ? table
-        : { ...table, refined }
+      return refined === undefined || !isIncluded.has(keyOf(table)) ? table : { ...table, refined }
     })
   }
 }
