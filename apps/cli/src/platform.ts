@@ -1,6 +1,6 @@
 import { createMemoryBus } from '@cinelake/bus/memory'
 import { runTaskWorker, type Consumer, type MessageBus, type TaskHandlers } from '@cinelake/bus'
-import type { Queue, Service } from '@cinelake/contracts'
+import type { Command, Queue, Service } from '@cinelake/contracts'
 import {
   ConfigError,
   createRedactor,
@@ -36,6 +36,11 @@ const platformErrors = defineErrors({
     `the lake belongs to a deployed platform [lake=${location} pipeline=${pipeline}]: expected a lake of this machine's runs, since they write the same places; set CINELAKE_API to the address of the scheduler to have it run the pipeline, or unset CINELAKE_LAKE to run it here`,
     { lake: location, pipeline },
   ]),
+  /** No service of this process works on the queue: a command that waited there would wait for ever. */
+  COMMAND_UNTAKEN: terminal((task: string, queue: string, queues: readonly string[]) => [
+    `the command cannot be taken by any service of this process [task=${task} queue=${queue}]: expected one of the queues ${queues.join(', ')}, or ingest-files.SITE; run the pipeline with the version of Cinelake that its run was planned with, or ask for the window again with this one`,
+    { task, queue },
+  ]),
 })
 
 /**
@@ -48,8 +53,11 @@ export interface Platform extends AsyncDisposable {
   readonly bus: Pick<MessageBus, 'subscribe'>
   readonly warehouse: Warehouse
   readonly lake: Lake
-  /** Starts the workers of these queues, in addition to those that run already. */
-  readonly work: (queues: Iterable<Queue>) => Promise<void>
+  /**
+   * Starts to take commands: the worker of a queue starts with the first command that is sent there, so that tasks found
+   * in the middle of a run have one too. Commands that were sent before are taken as well.
+   */
+  readonly work: () => Promise<void>
 }
 
 /** Commands of a queue that are processed at once. They share the engine's threads. */
@@ -97,7 +105,11 @@ export async function openPlatform(
   const bus = opening.use(createMemoryBus({ log }))
   const timers = opening.use(createMemoryTimers({ log }))
   const ownership = { owner: 'embedded', adopt } as const
-  const scheduler = opening.use(await createScheduler({ bus, lake, database, timers, log, redact, ...ownership }))
+  const workers = createWorkersOnDemand(bus)
+  const sending = { ...bus, send: async (queue: Queue, command: Command) => await workers.send(queue, command) }
+  const scheduler = opening.use(
+    await createScheduler({ bus: sending, lake, database, timers, log, redact, ...ownership }),
+  )
   const engine = opening.use(await openEngine(config, lake))
   const scratch = opening.use(await openScratchSpace(path.join(config.engine.scratchDirectory, 'transformer')))
   const runner = opening.use(await openModelRunner(config.runner, { lake, engine, clock: systemClock }))
@@ -127,10 +139,7 @@ export async function openPlatform(
   const consumers: Consumer[] = []
   // All are stopped at once; one after the other, the last would work on until the others have ended.
   opening.defer(async () => void (await Promise.all(consumers.map(async (one) => await one[Symbol.asyncDispose]()))))
-  const started = new Set<Queue>()
   const start = async (queue: Queue) => {
-    if (started.has(queue)) return
-    started.add(queue)
     const service = serviceOf(queue)
     const options = { concurrency: CONCURRENCY[service] }
     const worker = { bus, queue, worker: workerName(), handlers: handlers[service], clock: systemClock, log }
@@ -142,8 +151,38 @@ export async function openPlatform(
     bus,
     warehouse,
     lake,
-    work: async (queues) => void (await Promise.all([...queues].map(start))),
+    work: async () => await workers.work(start),
     [Symbol.asyncDispose]: async () => await owned.disposeAsync(),
+  }
+}
+
+/** Queues whose workers start with their first command. Exported for tests. */
+export function createWorkersOnDemand(bus: Pick<MessageBus, 'send'>) {
+  const waiting = new Set<Queue>()
+  const started = new Map<Queue, Promise<void>>()
+  let startOne: ((queue: Queue) => Promise<void>) | undefined
+  const begin = async (queue: Queue) => {
+    if (startOne === undefined) {
+      waiting.add(queue)
+      return
+    }
+    const starting = started.get(queue) ?? startOne(queue)
+    started.set(queue, starting)
+    await starting
+  }
+  return {
+    /** @throws {COMMAND_UNTAKEN} terminal: no service works on the queue */
+    async send(queue: Queue, command: Command): Promise<void> {
+      if (!Object.hasOwn(CONCURRENCY, serviceOf(queue)))
+        throw platformErrors.COMMAND_UNTAKEN(command.task, queue, Object.keys(CONCURRENCY))
+      await begin(queue)
+      await bus.send(queue, command)
+    },
+    async work(start: (queue: Queue) => Promise<void>): Promise<void> {
+      startOne ??= start
+      await Promise.all([...waiting].map(begin))
+      waiting.clear()
+    },
   }
 }
 

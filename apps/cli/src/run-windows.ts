@@ -1,7 +1,6 @@
-import type { Queue } from '@cinelake/contracts'
 import { type Window, defineErrors, runIdOf, terminal } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
-import { type CheckedPipeline, freezePipeline, planRun } from '@cinelake/pipeline'
+import { type CheckedPipeline, freezePipeline } from '@cinelake/pipeline'
 import type { RunRecord } from '@cinelake/run-store'
 import { type RedoAsked, type Requested, RunUnderWayError, type Scheduler } from '@cinelake/scheduler'
 import { lossOf } from './lake-tables.ts'
@@ -42,7 +41,7 @@ export async function runWindows(
   await claimName(scheduler, pipeline, origin)
   await giveUpOtherTexts(scheduler, pipeline, windows, again)
   await scheduler.keepText(pipeline)
-  await using work = await startWork(platform, pipeline, { progress, signal })
+  await using work = await startWork(platform, { progress, signal })
   const { resumed } = work
   const before = tellsChanges && !again ? await scheduler.planRedo(pipeline, { kind: 'changed' }, windows) : undefined
   const requested = await scheduler.requestRuns(pipeline, windows, { again, signal })
@@ -87,16 +86,6 @@ async function giveUpOtherTexts(
     if (run === undefined || run.finishedAt !== null) continue
     if (run.digest !== digest || again) await scheduler.cancel(run.id)
   }
-}
-
-/** The queues of this pipeline's tasks, and those of earlier tasks that are not done yet. */
-async function queuesOf(scheduler: Scheduler, pipeline: CheckedPipeline): Promise<Set<Queue>> {
-  const queues = new Set<Queue>(planRun(pipeline).map(({ queue }) => queue))
-  for (const { id, finishedAt } of await scheduler.runs()) {
-    if (finishedAt !== null) continue
-    for (const { queue } of (await scheduler.run(id))?.tasks ?? []) queues.add(queue as Queue)
-  }
-  return queues
 }
 
 /** Most tables that an error names. */
@@ -165,7 +154,7 @@ export async function runAgain(
   const { scheduler } = platform
   if (origin !== undefined) await claimName(scheduler, pipeline, origin)
   await endOtherTexts(scheduler, pipeline)
-  await using work = await startWork(platform, pipeline, { progress, signal })
+  await using work = await startWork(platform, { progress, signal })
   for (const note of (await scheduler.planRedo(pipeline, asked, windows)).notes) progress.say(`note: ${note}`)
   const requested = await scheduler.requestRedo(pipeline, asked, windows).catch(async (error: unknown) => {
     // No other process works here: unfinished runs of an earlier process block the re-run until they are done.
@@ -183,14 +172,13 @@ export async function runAgain(
   return await recordsOf(scheduler, requested, signal)
 }
 
-/** Starts the workers that a pipeline and unfinished runs need, reports progress, and resumes these runs. */
+/** Starts to take commands, reports progress, and resumes these runs. */
 async function startWork(
   { scheduler, bus, work }: Platform,
-  pipeline: CheckedPipeline,
   { progress, signal }: Pick<RunWindowsOptions, 'progress' | 'signal'>,
 ) {
   await using opening = new AsyncDisposableStack()
-  await work(await queuesOf(scheduler, pipeline))
+  await work()
   opening.use(await bus.subscribe('progress', async (event) => progress.onEvent(event)))
   opening.use(scheduler.watch(progress.onChange))
   const resumed = await scheduler.resume()

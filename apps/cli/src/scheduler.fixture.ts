@@ -1,5 +1,4 @@
 import { silentLog } from '@cinelake/core'
-import { planRun } from '@cinelake/pipeline'
 import { serveHttpApi } from '@cinelake/scheduler/http-server'
 import { join } from 'node:path'
 import { plainPaint, type Terminal } from './output/terminal.ts'
@@ -19,8 +18,7 @@ export async function aScheduler({ works = true } = {}) {
   const pipeline = await read()
   const platform = opening.use(await openPlatform(config, {}, silent))
   const { scheduler } = platform
-  const work = async () => await platform.work(planRun(pipeline).map(({ queue }) => queue))
-  if (works) await work()
+  if (works) await platform.work()
   const pipelines = [pipeline]
   const { url } = opening.use(
     await serveHttpApi({ scheduler, pipelines, log: silentLog }, { host: '127.0.0.1', port: 0 }),
@@ -41,7 +39,7 @@ export async function aScheduler({ works = true } = {}) {
     url,
     scheduler,
     settings,
-    work,
+    work: platform.work,
     /** Updates the scheduler to the current text of the folder. */
     deploy: async () => void pipelines.splice(0, 1, await read()),
     cinelake: (...args: string[]) => cinelake(args, settings),

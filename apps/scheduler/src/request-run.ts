@@ -1,6 +1,6 @@
 import { CancelledError, runIdOf, type Clock, type Window } from '@cinelake/core'
 import type { Lake } from '@cinelake/lake'
-import { expandDiscovered, planRun, storePipeline, type CheckedPipeline } from '@cinelake/pipeline'
+import { expandDiscovered, planRun, requireOwnNames, storePipeline, type CheckedPipeline } from '@cinelake/pipeline'
 import { isRunFinished, type Run } from '@cinelake/run-store'
 import type { RunStore } from '@cinelake/run-store/write'
 import type { PipelineRules, PlanInput } from './decide/decision.ts'
@@ -30,7 +30,7 @@ export type Requested = {
 }
 
 export type RequestDeps = {
-  readonly lake: Pick<Lake, 'putIfAbsent' | 'put' | 'readText'>
+  readonly lake: Pick<Lake, 'putIfAbsent' | 'put' | 'readText' | 'list'>
   readonly store: Pick<RunStore, 'load' | 'create' | 'rememberPipeline' | 'unfinished'>
   readonly processor: RunProcessor
   /** Starts a run unless something blocks it. */
@@ -40,6 +40,7 @@ export type RequestDeps = {
 
 /**
  * Requests a window of a pipeline. Idempotent: asking twice gives the same run.
+ * @throws {INCLUDED_NAME_TAKEN} terminal: a dataset or model has the name of a table that was included
  * @throws {RunUnderWayError} terminal: the run is not finished, and it is requested again or with another text
  */
 export async function requestRun(
@@ -48,6 +49,7 @@ export async function requestRun(
   window: Window,
   { again = false, after }: RequestOptions = {},
 ): Promise<Requested> {
+  await requireOwnNames(lake, pipeline)
   const { digest, path } = await storePipeline(lake, pipeline)
   await store.rememberPipeline(pipeline.name, digest, path, clock())
 

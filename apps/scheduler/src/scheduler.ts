@@ -49,7 +49,7 @@ import type { Timers } from './timers/timers.ts'
 
 export type SchedulerDeps = {
   readonly bus: Pick<MessageBus, 'send' | 'subscribe' | 'deadLetters' | 'discard'>
-  readonly lake: Pick<Lake, 'putIfAbsent' | 'put' | 'readText'>
+  readonly lake: Pick<Lake, 'putIfAbsent' | 'put' | 'readText' | 'list'>
   readonly database: RunDatabase
   readonly timers: Timers
   readonly clock?: Clock

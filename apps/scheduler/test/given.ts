@@ -141,6 +141,10 @@ export function aLake() {
     },
     put: async (path: string, content: string | Uint8Array) => void objects.set(path, content.toString()),
     readText: async (path: string) => objects.get(path),
+    async *list(folder: string) {
+      for (const [path, content] of [...objects].toSorted(([one], [other]) => (one < other ? -1 : 1)))
+        if (path.startsWith(`${folder}/`)) yield { path, sizeBytes: content.length, modifiedAt: new Date(0) }
+    },
   }
 }
 

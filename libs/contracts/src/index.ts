@@ -22,11 +22,13 @@ export {
   QualityResult,
   SuccessFacts,
   TaskFacts,
+  DiscoveredTable,
   TaskOutput,
   type Measure,
 } from './task-facts.ts'
 export {
   discoveredFolder,
+  includedNamesFolder,
   formerPushFolder,
   formerRefinedPath,
   formerRejectsPath,

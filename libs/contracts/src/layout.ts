@@ -56,6 +56,11 @@ export function discoveredFolder(pipeline: string, source: string): string {
   return `${DISCOVERED}/${pipeline}/${source}`
 }
 
+/** Which source table each refined table of included tables holds; one object for each change. */
+export function includedNamesFolder(pipeline: string): string {
+  return `${DISCOVERED}/${pipeline}/_names`
+}
+
 /** The consistent snapshot that all tables of a run are read from. */
 export function sharedSnapshotPath(pipeline: string, source: string, windowLabel: string, generation: number): string {
   return `${DISCOVERED}/${pipeline}/_moments/${source}/${windowLabel}${suffixOf(generation)}.json`

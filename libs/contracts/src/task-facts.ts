@@ -23,9 +23,16 @@ export const QualityResult = z.object({
 })
 export type QualityResult = z.infer<typeof QualityResult>
 
+/** A table that a discovery found. */
+export const DiscoveredTable = TableName.extend({
+  /** Its name in the lake, if it is copied without a dataset; absent in events of workers of the previous version. */
+  refined: z.string().min(1).optional(),
+})
+export type DiscoveredTable = z.infer<typeof DiscoveredTable>
+
 /** The output of a task, by kind of task. */
 export const TaskOutput = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('tables'), tables: z.array(TableName) }),
+  z.object({ kind: z.literal('tables'), tables: z.array(DiscoveredTable) }),
   z.object({
     kind: z.literal('landed'),
     /** Lake path of the manifest. */

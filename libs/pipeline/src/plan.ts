@@ -1,4 +1,4 @@
-import type { PlannedTask, TableName } from '@cinelake/contracts'
+import type { DiscoveredTable, PlannedTask, TableName } from '@cinelake/contracts'
 import { sha256, suggest } from '@cinelake/core'
 import { ingestName } from '@cinelake/source-kind'
 import type { CheckedModel, CheckedPipeline } from './checked-pipeline.ts'
@@ -27,29 +27,38 @@ export function planRun(pipeline: CheckedPipeline): PlannedTask[] {
   ]
 }
 
-/** The tasks that a finished `discover` adds: an ingest and a refine for each wanted table that no dataset declares. */
+/**
+ * The tasks that a finished `discover` adds: an ingest and a refine for each wanted table that no dataset declares. The
+ * discovery says what a table is called in the lake; one of a version that did not is named by the tables beside it.
+ */
 export function expandDiscovered(
   pipeline: CheckedPipeline,
   source: string,
-  tables: readonly TableName[],
+  tables: readonly DiscoveredTable[],
 ): PlannedTask[] {
   const from = pipeline.sources.find((candidate) => candidate.name === source)
   const discovery = from && sourceKindOf(from).discovery
   if (from === undefined || discovery === undefined) return []
   const taken = new Set([...pipeline.datasets, ...pipeline.models].map((table) => table.name))
   const undeclared = discovery.undeclared(from, tables)
-  const names = refinedNames(source, undeclared, taken)
-  return undeclared.flatMap((table, index): PlannedTask[] => {
-    const dataset = `${table.schema}.${table.name}`
+  const given = new Map(tables.map((table) => [keyOf(table), table.refined]))
+  const unnamed = undeclared.filter((table) => given.get(keyOf(table)) === undefined)
+  const used = new Set([...taken, ...[...given.values()].flatMap((name) => name ?? [])])
+  refinedNames(source, unnamed, used).forEach((name, index) => given.set(keyOf(unnamed[index]), name))
+  return undeclared.flatMap(({ schema, name }): PlannedTask[] => {
+    const table = { schema, name }
+    const dataset = `${schema}.${name}`
     const ingest: PlannedTask = {
       name: ingestName(source, dataset),
       queue: queueOf(from),
       needs: [discoverName(source)],
       work: { kind: 'ingest', source, dataset, table, incremental: false },
     }
-    return [ingest, refineTask(names[index] ?? dataset, ingest.name)]
+    return [ingest, refineTask(given.get(keyOf(table)) ?? dataset, ingest.name)]
   })
 }
+
+const keyOf = (table: TableName | undefined) => JSON.stringify([table?.schema, table?.name])
 
 /** Whether a dataset lands changes, including deletions, instead of full rows. */
 export function landsChanges({ sources }: Pick<CheckedPipeline, 'sources'>, dataset: string): boolean {

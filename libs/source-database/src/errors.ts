@@ -44,10 +44,17 @@ export const databaseSourceErrors = defineErrors({
   ]),
 
   /** A query that always fails on this data: a view whose expression fails, a column that was dropped. */
-  DATABASE_QUERY_REFUSED: terminal((place: DatabaseLocation, doing: string, state: string) => [
-    `database cannot do it [${at(place)} sqlstate=${state}]: could not ${doing}; run \`SELECT * FROM\` it in the database to see which value or expression it is, and correct that, or exclude it`,
-    { ...place, doing, sqlstate: state },
-  ]),
+  DATABASE_QUERY_REFUSED: terminal((place: DatabaseLocation, doing: string, state: string) => {
+    const table = /^(?:read|count|sample) (.+)$/.exec(doing)?.[1]
+    const remedy =
+      table === undefined
+        ? "look the code up in the manual of the database: it may be of a version that is not supported, or this user may not see the database's catalog"
+        : `run \`SELECT * FROM ${table}\` in the database to see which value or expression it is, and correct that, or exclude it`
+    return [
+      `database cannot do it [${at(place)} sqlstate=${state}]: could not ${doing}; ${remedy}`,
+      { ...place, doing, sqlstate: state },
+    ]
+  }),
 
   /** A query failed for an internal reason of the database. */
   DATABASE_QUERY_FAILED: transient((place: DatabaseLocation, doing: string, state: string) => [

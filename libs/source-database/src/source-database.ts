@@ -18,6 +18,10 @@ export type SourceTable = {
   /** In the table's order; at least one. */
   readonly columns: readonly SourceColumn[]
   readonly primaryKey: readonly string[]
+  /** The tables that inherit from it, at any depth; its partitions are not among them. Absent where there are none. */
+  readonly heirs?: readonly TableName[]
+  /** Whether its rows are read together with those of its heirs; else without them. */
+  readonly withHeirs?: boolean
 }
 
 /** The rows of which one of the columns lies in `[since, until)`. */

@@ -2,7 +2,7 @@ import {
   FailureFacts,
   SuccessFacts,
   type PlannedTask,
-  type TableName,
+  type DiscoveredTable,
   type TaskFailed,
   type TaskStarted,
   type TaskSucceeded,
@@ -67,7 +67,7 @@ export type TaskTimeouts = {
 export type PipelineRules = {
   readonly retry: RetryPolicy
   /** The tasks that discovered tables add. */
-  readonly expand: (source: string, tables: readonly TableName[]) => readonly PlannedTask[]
+  readonly expand: (source: string, tables: readonly DiscoveredTable[]) => readonly PlannedTask[]
 }
 
 /** Facts about the environment, passed in so that the rules stay pure. */

@@ -6,6 +6,7 @@ import {
   PipelineCorruptError,
   PipelineMissingError,
   planRun,
+  requireOwnNames,
   type CheckedPipeline,
 } from '@cinelake/pipeline'
 import {
@@ -24,7 +25,7 @@ import { requestRun, type RequestDeps, type Requested } from '../request-run.ts'
 import { planRedo, type RedoAsked, type RedoPlan, type RedoWindow } from './redo-plan.ts'
 
 export type RedoDeps = RequestDeps & {
-  readonly lake: Pick<Lake, 'putIfAbsent' | 'readText'>
+  readonly lake: Pick<Lake, 'putIfAbsent' | 'readText' | 'list'>
   readonly store: RequestDeps['store'] & Pick<RunReader, 'history' | 'everDone'>
 }
 
@@ -104,6 +105,7 @@ export async function requestRedo(
   const redo = begun ?? { id, of, first: first.label, isOrdered: plan.isOrdered }
   refuseUnderWay(runs, affected, redo)
 
+  await requireOwnNames(deps.lake, pipeline)
   await deps.lake.putIfAbsent(path, text)
   await deps.store.rememberPipeline(pipeline.name, digest, path, deps.clock())
   const open = await deps.store.unfinished(pipeline.name)

@@ -71,9 +71,14 @@ function isCertificateFault(cause: unknown): boolean {
 /** No row is at fault, and asking again does not help. */
 const REFUSED_LOGINS: ReadonlySet<number> = new Set([4064, 18452, 18456, 18470, 18486, 18487, 18488, 40532, 40615])
 
-/** The server refuses the login, or its certificate is one that this machine has no reason to trust. */
-export function isRefusedLogin({ number, code, certificate }: MssqlFault): boolean {
-  return certificate || REFUSED_LOGINS.has(number ?? 0) || (number === undefined && code === 'ELOGIN')
+/**
+ * The server refuses the login, or its certificate is one that this machine has no reason to trust. Whatever the server
+ * says when it refuses a login (911 no such database, 916 no user there), asking again does not help, unless it is known
+ * to be for now.
+ */
+export function isRefusedLogin(fault: MssqlFault): boolean {
+  const { number, code, certificate } = fault
+  return certificate || REFUSED_LOGINS.has(number ?? 0) || (code === 'ELOGIN' && !isTransient(fault))
 }
 
 /** The error of an unavailable server or a rejected login; what was thrown, when it is neither. */

@@ -10,8 +10,8 @@ export type LockOwner = 'Transaction' | 'Session'
 const TAKE = `DECLARE @result int; EXEC @result = sys.sp_getapplock @Resource = @1, @LockMode = N'Exclusive', @LockOwner = @2, @LockTimeout = @3, @DbPrincipal = N'public'; SELECT @result AS [result]`
 const RELEASE = `EXEC sys.sp_releaseapplock @Resource = @1, @LockOwner = N'Session', @DbPrincipal = N'public'`
 
-/** "Could not find stored procedure." */
-const NO_PROCEDURE = 2812
+/** "Could not find stored procedure", "Invalid object name": servers differ in what they miss a procedure as. */
+const NO_PROCEDURE: ReadonlySet<number | undefined> = new Set([2812, 208])
 
 /**
  * Takes an application lock. @param name at most 255 characters @returns whether it is held now
@@ -27,7 +27,7 @@ export async function tryLock(
     const { rows } = await session.run<{ result: number }>(TAKE, [name, owner, timeoutMs])
     return (rows[0]?.result ?? -1) >= 0
   } catch (error) {
-    if (faultOf(error)?.number !== NO_PROCEDURE) throw error
+    if (!NO_PROCEDURE.has(faultOf(error)?.number)) throw error
     throw new ConfigError(
       'the SQL Server cannot be used',
       ['expected SQL Server 2016 or newer, or Azure SQL, got a server without application locks (sp_getapplock)'],

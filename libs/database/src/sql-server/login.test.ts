@@ -73,6 +73,16 @@ describe('SDK protocol tests against the loopback endpoint: logging in', () => {
     },
   )
 
+  test.each([911, 916, 17892, 50_000])(
+    'any other refusal (%i) is one for good, in the words of the server',
+    async (number) => {
+      await using endpoint = await startMssqlEndpoint()
+      endpoint.loginFault = number
+
+      await expect(openAt(endpoint.url)).rejects.toMatchObject({ code: 'WAREHOUSE_LOGIN_REFUSED', retryable: false })
+    },
+  )
+
   test('a server that is not there is a reason to try again', async () => {
     const { url } = await (async () => {
       await using endpoint = await startMssqlEndpoint()

@@ -5,6 +5,7 @@ import { startProxy } from '@cinelake/testkit/proxy'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { parseMssqlAddress } from './address.ts'
 import { noCredential } from '../no-credential.fixture.ts'
+import { tryLock } from './locks.ts'
 import { openMssqlPool } from './sql-server.ts'
 
 const endpoint = await startMssqlEndpoint()
@@ -46,6 +47,18 @@ describe('SDK protocol tests against the loopback endpoint: a pool of connection
       message: expect.stringContaining('all connections are in use'),
     })
     for (const session of lent) it.pool.release(session)
+  })
+
+  test.each([2812, 208])('of a server without application locks (%i) says so', async (number) => {
+    await using it = await given()
+    endpoint.before = (sql) => (sql.includes('sp_getapplock') ? number : undefined)
+
+    const taking = it.pool.use(async (session) => await tryLock(session, 'a lock', 'Session', 0))
+
+    await expect(taking).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining('sp_getapplock'),
+    })
   })
 
   test.each([18456, 40613])('that the server refuses (%i) asks once, and tells the number', async (number) => {

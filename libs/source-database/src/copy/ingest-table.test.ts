@@ -113,6 +113,26 @@ describe('every type survives', () => {
     ['bytea[]', [String.raw`{"\\x00ff"}`], 'BLOB[]', [[new Uint8Array([0, 255])]]],
     ['char(3)[]', ['{a}'], 'VARCHAR[]', [['a']]],
     ['int[][]', ['{{1,2},{3,4}}'], 'VARCHAR', ['[[1,2],[3,4]]']],
+    [
+      'date',
+      ['infinity', '-infinity', '10000-01-01', '4713-01-01 BC'],
+      'DATE',
+      ['infinity', '-infinity', '10000-01-01', '4713-01-01 (BC)'],
+    ],
+    ['time', ['24:00'], 'TIME', ['24:00:00']],
+    ['time with time zone', ['24:00:00-15:59', '10:00:00.5+05:30'], 'VARCHAR', ['24:00:00-15:59', '10:00:00.5+05:30']],
+    ['numeric', ['NaN', 'Infinity', '1e100'], 'VARCHAR', ['NaN', 'Infinity', `1${'0'.repeat(100)}`]],
+    ['text[]', ['{"a,b",NULL,"NULL","", " x "}'], 'VARCHAR[]', [['a,b', null, 'NULL', '', ' x ']]],
+    ['int[]', ['{1,NULL,3}', '{NULL}'], 'INTEGER[]', [[1, null, 3], [null]]],
+    ['text[][]', ['{{a,NULL},{"NULL",""}}'], 'VARCHAR', ['[["a",null],["NULL",""]]']],
+    ['date[]', ['{infinity,NULL,"0044-03-15 BC"}'], 'DATE[]', [['infinity', null, '0044-03-15 (BC)']]],
+    [
+      'json',
+      ['{"n":123456789012345678901234567890.10e400}'],
+      'VARCHAR',
+      ['{"n":123456789012345678901234567890.10e400}'],
+    ],
+    ['numrange', ['(,1.10]', 'empty'], 'VARCHAR', ['(,1.10]', 'empty']],
     ['inet', ['10.0.0.0/8'], 'VARCHAR', ['10.0.0.0/8']],
     ['int4range', ['[1,5)'], 'VARCHAR', ['[1,5)']],
     ['point', ['(1,2)'], 'VARCHAR', ['(1,2)']],
@@ -269,6 +289,65 @@ describe('a table', () => {
     expect(await session.rows(`SELECT "Übung" + "a.b" + "__proto__" + "1" AS n FROM read_parquet('${file}')`)).toEqual([
       { n: 10 },
     ])
+  })
+
+  describe('of which others inherit', () => {
+    const family = `CREATE TABLE parent (id int PRIMARY KEY, note text);
+      CREATE TABLE child (extra int) INHERITS (parent); CREATE TABLE grandchild () INHERITS (child);
+      INSERT INTO parent VALUES (1, 'p'); INSERT INTO child VALUES (2, 'c', 7), (1, 'again', 8);
+      INSERT INTO grandchild VALUES (3, 'g', 9)`
+    const table = (name: string) => ({ schema: 'public', name })
+    const idsOf = async (agent: Agent, name: string) =>
+      (await rowsIn(agent, (await manifestOf(agent, name))?.files))
+        .map(({ id }) => Number(id))
+        .toSorted((one, other) => one - other)
+
+    test('has their rows where the source does not copy them, and no key', async () => {
+      const agent = await given(family, { include: [], datasets: [{ name: 'parent', table: table('parent') }] })
+
+      await copy(agent, 'parent')
+
+      expect(await idsOf(agent, 'parent')).toEqual([1, 1, 2, 3])
+      expect(await manifestOf(agent, 'parent')).not.toMatchObject({ primaryKey: ['id'] })
+    })
+
+    test('has its own rows where all of them are copied: included or declared', async () => {
+      const agent = await given(family, {
+        include: ['public.parent', 'public.child'],
+        datasets: [{ name: 'last', table: table('grandchild') }],
+      })
+
+      for (const name of ['parent', 'child', 'grandchild']) await copy(agent, name)
+
+      expect(await idsOf(agent, 'parent')).toEqual([1])
+      expect(await idsOf(agent, 'child')).toEqual([1, 2])
+      expect(await idsOf(agent, 'grandchild')).toEqual([3])
+    })
+
+    test('is refused where only some of them are copied', async () => {
+      const agent = await given(family, { include: ['public.parent', 'public.child'] })
+
+      await expect(copy(agent, 'parent')).rejects.toMatchObject({
+        code: 'DATABASE_TABLE_UNUSABLE',
+        message: expect.stringContaining('all of the 2 tables that inherit from it to be copied, or none'),
+      })
+    })
+
+    test('has their rows when it is read in ranges, and when it is counted', async () => {
+      const split = { ranges: 2, column: 'id', minRows: 0, resume: true }
+      const agent = await given(family, {
+        include: [],
+        verify: 'count',
+        datasets: [{ name: 'parent', table: table('parent'), split }],
+      })
+
+      await copy(agent, 'parent', { dataset: 'parent' })
+
+      const files = (await agent.manifest('ingest billing/parent'))?.files
+      expect((await rowsIn(agent, files)).map(({ id }) => Number(id)).toSorted((one, other) => one - other)).toEqual([
+        1, 1, 2, 3,
+      ])
+    })
   })
 
   test('with partitions, views and rows of heirs: each row once', async () => {

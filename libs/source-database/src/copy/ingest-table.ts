@@ -4,10 +4,10 @@ import { PipelineError } from '@cinelake/core'
 import type { SqlEngine } from '@cinelake/engine'
 import { windowFolder, type Lake, type Landed } from '@cinelake/lake'
 import type { PipelineOfSource } from '@cinelake/source-kind'
-import type { DatabaseDataset, DatabaseSource, TableSplit } from '../config/index.ts'
+import { isWanted, type DatabaseDataset, type DatabaseSource, type TableSplit } from '../config/index.ts'
 import type { Fill } from '@cinelake/secrets'
 import type { AzureCredential } from '@cinelake/database'
-import { databaseSourceErrors } from '../errors.ts'
+import { databaseSourceErrors, type DatabaseLocation } from '../errors.ts'
 import { landRanges, openLandingState } from './land-ranges.ts'
 import { landRows } from './land-rows.ts'
 import { mixed, openTableSnapshot, type TableSnapshot } from '../shared-snapshot.ts'
@@ -47,7 +47,7 @@ export function createIngestTable(deps: Deps) {
     const { lake } = deps
     const { signal } = context
     return await withDatabase(place.source, { ...deps, signal }, async (database) => {
-      const described = await database.describe(place.table)
+      const described = withRowsOfHeirs(await database.describe(place.table), place, database.place)
       const tableSnapshot = await openTableSnapshot(
         { database, table: described, source: place.source },
         { lake, command, signal },
@@ -60,6 +60,26 @@ export function createIngestTable(deps: Deps) {
       return landedOf(work, reading.isEmpty === true ? { files: [] } : await landTable(work))
     })
   }
+}
+
+/**
+ * The rows of tables that inherit from a table are copied once: with these tables if the source copies them, else with
+ * the table. A key of the table does not hold for them all.
+ * @throws {DATABASE_TABLE_UNUSABLE} terminal: only some of them are copied
+ */
+function withRowsOfHeirs(table: SourceTable, { source }: Place, at: DatabaseLocation): SourceTable {
+  const { heirs = [] } = table
+  const isCopied = (one: TableName) =>
+    isWanted(source, one) ||
+    source.datasets.some(({ table: { schema, name } }) => schema === one.schema && name === one.name)
+  const copied = heirs.filter(isCopied).length
+  if (copied === heirs.length) return table
+  if (copied === 0) return { ...table, primaryKey: [], withHeirs: true }
+  throw databaseSourceErrors.DATABASE_TABLE_UNUSABLE(
+    at,
+    table.table,
+    `expected all of the ${heirs.length} tables that inherit from it to be copied, or none, so that each row is copied once, got ${copied}`,
+  )
 }
 
 function landedOf({ described, reading, tableSnapshot }: Work, { files: parts, isMixed = false }: Parts): Landed {

@@ -32,8 +32,10 @@ export function openPostgres(options: OpenOptions & { readonly address: ServerAd
 async function describeTable(db: QueryExecutorProvider, table: TableName): Promise<PostgresTable | undefined> {
   const found = await findTable(db, table)
   if (found === undefined) return undefined
+  const heirs = found.kind === 'r' ? await listHeirs(db, found.id) : []
   return {
     table,
+    ...(heirs.length === 0 ? {} : { heirs }),
     columns: (await listColumns(db, found.id)).map(columnOf),
     primaryKey: await listPrimaryKey(db, found.id),
     kind: found.kind,
@@ -104,6 +106,19 @@ async function findTable(db: QueryExecutorProvider, table: TableName): Promise<C
     db,
   )
   return rows[0]
+}
+
+/** The tables that inherit from a table, at any depth, each once. */
+async function listHeirs(db: QueryExecutorProvider, tableId: string): Promise<TableName[]> {
+  const { rows } = await sql<TableName>`
+    WITH RECURSIVE heir AS (
+      SELECT i.inhrelid AS id FROM pg_catalog.pg_inherits i WHERE i.inhparent = ${tableId}::oid
+      UNION SELECT i.inhrelid FROM heir JOIN pg_catalog.pg_inherits i ON i.inhparent = heir.id
+    )
+    SELECT n.nspname AS schema, c.relname AS name
+    FROM heir JOIN pg_catalog.pg_class c ON c.oid = heir.id JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"`.execute(db)
+  return rows
 }
 
 /** The columns in order, domains resolved. A NOT NULL that is not validated (PostgreSQL 18) does not count. */

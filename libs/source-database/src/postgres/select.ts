@@ -28,9 +28,11 @@ export function selectOf(table: PostgresTable, selection: Selection): RawBuilder
   return sql`SELECT ${sql.join([...values, ...digest])} FROM ${fromOf(table)}${whereOf(table, selection)}${order}`
 }
 
-/** A table's own rows, without those of tables that inherit from it. */
-export function fromOf({ table, kind }: PostgresTable): RawBuilder<unknown> {
-  return kind === 'r' ? sql`ONLY ${sql.id(table.schema, table.name)}` : sql.id(table.schema, table.name)
+/** A table's own rows, without those of tables that inherit from it unless they are asked for. */
+export function fromOf({ table, kind, withHeirs }: PostgresTable): RawBuilder<unknown> {
+  return kind === 'r' && withHeirs !== true
+    ? sql`ONLY ${sql.id(table.schema, table.name)}`
+    : sql.id(table.schema, table.name)
 }
 
 /** ` WHERE …`, or empty. */

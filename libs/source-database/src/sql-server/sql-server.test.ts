@@ -268,6 +268,18 @@ describe('SDK protocol tests against the loopback endpoint', () => {
       expect(reportError(error)).toMatchObject({ code, retryable })
     })
 
+    test('a refused query of a table advises to look at the table, one of the catalog does not', async () => {
+      serve({ columns: [ID], rows: [] })
+      const agent = await given()
+      endpoint.before = (sql) => (sql.includes('AS c0') ? 8115 : undefined)
+      await expect(copy(agent)).rejects.toThrow('run `SELECT * FROM dbo.')
+      endpoint.before = (sql) => (sql.includes('sys.') ? 208 : undefined)
+      await expect(agent.discover('erp')).rejects.toMatchObject({
+        code: 'DATABASE_QUERY_REFUSED',
+        message: expect.not.stringContaining('SELECT * FROM'),
+      })
+    })
+
     test('a refused login, an unknown table, an address with an unknown parameter', async () => {
       const wrong = endpoint.url.replace(/:[^:@]+@/, ':wrong@')
       await expect(copy(await given({ url: wrong }))).rejects.toMatchObject({
