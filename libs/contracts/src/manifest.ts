@@ -96,8 +96,8 @@ export const Manifest = z.object({
    */
   answers: z.object({ folder: z.string().min(1), count: z.int().min(0), sizeBytes: z.int().min(0) }).optional(),
   /**
-   * REST sources: no answer had a list of records (status 204, null, a status that is ignored), so that nothing is known of the
-   * table. Without this, no rows means that it is empty.
+   * No answer of a REST source had a list of records (status 204, null, a status that is ignored), or no push came, so that
+   * nothing is known of the table. Without this, `rowCount: 0` means that it is empty.
    */
   noContent: z.literal(true).optional(),
   /**

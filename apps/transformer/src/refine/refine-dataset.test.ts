@@ -165,6 +165,24 @@ describe('a landing', () => {
     expect(await refinery.rowsOf('orders')).toEqual([])
   })
 
+  test('that its source says is empty empties the table, with or without a file; one that says nothing does not', async () => {
+    await using refinery = await aRefinery()
+    const full = { files: { 'a.csv': 'id,score\n1,8\n' } }
+    const landed = async (landing: Parameters<typeof refinery.refineFiles>[1]) => {
+      await refinery.refineFiles(scores, landing)
+      return (await refinery.rowsOf('orders')).length
+    }
+    expect(await landed({ ...full, day: 1 })).toBe(1)
+    expect(await landed({ files: {}, day: 2, manifest: { rowCount: 0, noContent: true } })).toBe(1)
+    expect(await landed({ files: {}, day: 3 })).toBe(1)
+    expect(await landed({ files: {}, day: 4, manifest: { rowCount: 0 } })).toBe(0)
+    expect(await landed({ ...full, day: 5 })).toBe(1)
+    expect(await landed({ files: { 'e.csv': 'id,score\n' }, day: 6, manifest: { rowCount: 0 } })).toBe(0)
+    expect(await landed({ ...full, day: 7 })).toBe(1)
+    // An earlier window that says so is superseded.
+    expect(await landed({ files: {}, day: 6, generation: 2, manifest: { rowCount: 0 } })).toBe(1)
+  })
+
   test('is read whatever its name has in it', async () => {
     await using refinery = await aRefinery()
     const { balance } = await refinery.refineFiles(scores, {
@@ -535,6 +553,22 @@ describe('a landed database table', () => {
     expect(await valuesOf(refinery)).toEqual([
       { id: 1, First_Name: 'x', userId: '2026-01-01T10:00:00.000000Z', user_id: 2 },
     ])
+  })
+
+  test('that no dataset declares and that has no rows any more empties its table', async () => {
+    await using refinery = await aRefinery()
+    const columns = [{ name: 'id', type: 'BIGINT' }]
+    const manifest = { format: 'parquet', columns } as const
+    const one = await parquet(refinery, 'SELECT 1::BIGINT AS id')
+    await refinery.refine(
+      await refinery.land(undefined, { files: { 't.parquet': one }, manifest: { ...manifest, rowCount: 1 } }),
+    )
+    expect(await refinery.rowsOf('orders')).toHaveLength(1)
+    const none = await parquet(refinery, 'SELECT 1::BIGINT AS id WHERE false')
+    await refinery.refine(
+      await refinery.land(undefined, { files: { 't.parquet': none }, day: 2, manifest: { ...manifest, rowCount: 0 } }),
+    )
+    expect(await refinery.rowsOf('orders')).toEqual([])
   })
 
   test('that is declared is held against its contract; a rejected row is kept as JSON', async () => {
