@@ -66,6 +66,8 @@ export const CheckedDataset = z.object({
    */
   newestBy: z.array(z.string()),
   duplicates: DuplicateRule,
+  /** The largest share of a window's rows that may be rejected, 0 to 1. Absent: the default of `refine/rejected-share.ts`. */
+  maxRejected: z.number().min(0).max(1).optional(),
   partitionBy: z.array(z.string()),
 })
 export type CheckedDataset = z.infer<typeof CheckedDataset>

@@ -136,6 +136,12 @@ const columnReading = z.union([text, z.array(text).min(1, 'expected at least one
  */
 export const DuplicateRule = z.enum(['newest', 'fill'])
 
+/** A share of rows, `20%`, as a number from 0 to 1. */
+const share = z
+  .string()
+  .regex(/^(?:100|\d{1,2}(?:\.\d+)?)%$/, 'expected a share from `0%` to `100%`')
+  .transform((given) => Number(given.slice(0, -1)) / 100)
+
 /** What every dataset may say, whatever its source. */
 export const commonDataset = {
   contract: text
@@ -146,6 +152,11 @@ export const commonDataset = {
   duplicates: DuplicateRule.optional().describe(
     '`fill`: values missing in the newest row are taken from older ones. Default: `newest`.',
   ),
+  maxRejected: share
+    .optional()
+    .describe(
+      "The largest share of a window's rows that may be rejected; more fail the refine task, `100%` never. Default: half of ten rows or more, and never all of them.",
+    ),
   partitionBy: z.array(text).optional().describe('Columns that the refined table is partitioned by.'),
   columns: z.record(text, columnReading).optional().describe("How the contract's columns are read."),
 }

@@ -3,7 +3,8 @@ import { balanceErrors, balanceHolds, type Balance, type Window } from '@cinelak
 import type { SqlSession } from '@cinelake/engine'
 import type { CheckedDataset } from '@cinelake/pipeline'
 import { stagedRelation, type DedupedRows } from './dedupe.ts'
-import { RuleFailedError } from './errors.ts'
+import { RuleFailedError, TooManyRejectedError } from './errors.ts'
+import { tooManyRejected } from './rejected-share.ts'
 import { placesOfRejects } from './rejects.ts'
 import { firstRuleIn, RULES, rulesIn, WARNED } from './stage-sql.ts'
 import type { StagedFile } from './staged-file.ts'
@@ -23,6 +24,7 @@ type Work = { readonly dataset: CheckedDataset; readonly files: readonly StagedF
  * Reconciles the row counts and checks the rules of the contract before anything is published.
  * @throws {BALANCE_BROKEN} terminal: rows are unaccounted for
  * @throws {RuleFailedError} terminal: a rule of severity `fail` is broken
+ * @throws {TooManyRejectedError} terminal: more rows are rejected than the dataset allows
  */
 export async function checkRefined(work: Work, deps: Deps): Promise<RefineChecks> {
   const { dataset, files, rows } = work
@@ -47,7 +49,13 @@ export async function checkRefined(work: Work, deps: Deps): Promise<RefineChecks
     const isAboutRows = dataset.contract.rowRules.some(({ name }) => name === failed.rule)
     throw new RuleFailedError({ dataset: dataset.name, window: deps.window.label, isAboutRows }, failed, quality)
   }
-  return { balance, rejects: await countRules(work, firstRuleIn(RULES), deps), quality }
+  const rejects = await countRules(work, firstRuleIn(RULES), deps)
+  const expected = tooManyRejected(dataset, balance)
+  if (expected !== undefined) {
+    const about = { dataset: dataset.name, window: deps.window.label, expected }
+    throw new TooManyRejectedError(about, balance, rejects, quality)
+  }
+  return { balance, rejects, quality }
 }
 
 /** Columns of the files' headers that are not in the contract, and missing ones. */

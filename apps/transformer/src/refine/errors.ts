@@ -149,6 +149,37 @@ export class RuleFailedError extends TerminalError implements WithQuality {
   }
 }
 
+/** More of a window's rows are rejected than its dataset allows. Names rules, never values. */
+export class TooManyRejectedError extends TerminalError implements WithQuality {
+  readonly code = 'REFINE_MOSTLY_REJECTED'
+  readonly quality: readonly QualityResult[]
+
+  /**
+   * @param rejects rejected rows by the first rule that they break
+   * @param quality results of all rules
+   */
+  constructor(
+    { dataset, window, expected }: { readonly dataset: string; readonly window: string; readonly expected: string },
+    { in: rowCount, rejected }: { readonly in: number; readonly rejected: number },
+    rejects: Readonly<Record<string, number>>,
+    quality: readonly QualityResult[],
+  ) {
+    const reasons = Object.entries(rejects).toSorted(([, one], [, other]) => other - one)
+    const named = reasons.slice(0, NAMED_REASONS).map(([rule, count]) => `${rule} ${count}`)
+    const told = `${named.join(', ')}${reasons.length > NAMED_REASONS ? ', …' : ''}`
+    super(
+      `too many rows are rejected [dataset=${dataset} window=${window} rejected=${rejected} rows=${rowCount}]: expected ${expected}, got ${rejected} of ${rowCount} (${told}); ` +
+        `the table keeps what it had: \`cinelake rejects ${dataset} --window ${window}\` shows the rows; correct the source or how it is read, or allow a larger share with \`maxRejected\` in pipeline.yaml`,
+      { dataset, window, rejected, rowCount },
+    )
+    const failed = { rule: 'max_rejected', severity: 'fail', checked: rowCount, failed: rejected } as const
+    this.quality = [...quality, { ...failed, detail: `expected ${expected}, got ${rejected}: ${told}`.slice(0, 1000) }]
+  }
+}
+
+/** Most reasons that an error names. */
+const NAMED_REASONS = 3
+
 /**
  * How to land a window again: a run that is requested again repeats an ingest whose landed data a task found to be
  * gone.

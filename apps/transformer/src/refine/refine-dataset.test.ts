@@ -362,6 +362,61 @@ describe('rules', () => {
   })
 })
 
+describe('a window with many rejected rows', () => {
+  const good = 'id,score\n1,8\n'
+  const rows = (goodCount: number, badCount: number) =>
+    `id,score\n${Array.from({ length: goodCount + badCount }, (_, at) => `${at},${at < goodCount ? '1' : 'x'}\n`).join('')}`
+
+  test.each(['snapshot', 'merge', 'append'] as const)(
+    'of which none is left, %s: fails by name of the reasons, keeps the table, and the rejects for inspection',
+    async (mode) => {
+      await using refinery = await aRefinery()
+      const { maxRejected: _, ...dataset } = { ...scores, mode }
+      await refinery.refineFiles(dataset, { files: { 'a.csv': good } })
+
+      const failing = refinery.refineFiles(dataset, { files: { 'a.csv': 'id,score\n1,x\n2,3,4\n' }, day: 2 })
+
+      await expect(failing).rejects.toMatchObject({
+        code: 'REFINE_MOSTLY_REJECTED',
+        retryable: false,
+        context: { dataset: 'orders', rejected: 2, rowCount: 2 },
+        message: expect.stringMatching(
+          /got 2 of 2 \(row_shape 1, type\(score\) 1\); .*`cinelake rejects orders --window/,
+        ),
+      })
+      await expect(failing).rejects.toMatchObject({
+        quality: expect.arrayContaining([
+          expect.objectContaining({ rule: 'max_rejected', severity: 'fail', failed: 2 }),
+        ]),
+      })
+      expect(await valuesOf(refinery)).toEqual([{ id: 1, score: '8.0' }])
+      expect(await refinery.rowsOf('_rejects/orders', 'line', 'rule, kept')).toEqual([
+        { rule: 'type(score)', kept: false },
+        { rule: 'row_shape', kept: false },
+      ])
+    },
+  )
+
+  test.each([
+    ['by default, the one of two', undefined, 1, 1, true],
+    ['by default, all but one of nine', undefined, 1, 8, true],
+    ['by default, five of ten', undefined, 5, 5, true],
+    ['by default, six of ten', undefined, 4, 6, false],
+    ['by default, one of one', undefined, 0, 1, false],
+    ['with 100%, all', 1, 0, 12, true],
+    ['with 0%, one of twelve', 0, 11, 1, false],
+    ['with 20%, one of five', 0.2, 4, 1, true],
+    ['with 20%, one of four', 0.2, 3, 1, false],
+  ] as const)('%s', async (_, maxRejected, goodCount, badCount, isFine) => {
+    await using refinery = await aRefinery()
+    const { maxRejected: __, ...plain } = scores
+    const dataset = maxRejected === undefined ? plain : { ...plain, maxRejected }
+    const done = refinery.refineFiles(dataset, { files: { 'a.csv': rows(goodCount, badCount) } })
+    if (isFine) await expect(done).resolves.toMatchObject({ balance: { out: goodCount, rejected: badCount } })
+    else await expect(done).rejects.toMatchObject({ code: 'REFINE_MOSTLY_REJECTED' })
+  })
+})
+
 describe('duplicates', () => {
   const keyed = (duplicates: 'newest' | 'fill') =>
     aDataset({ columns: [id, score, updated], contract: { primaryKey: ['id'] }, newestBy: ['updated'], duplicates })

@@ -22,7 +22,7 @@ import { type RejectsOf, readRejects, rejectsOutput, writeRejects } from '../wri
 import { checkRefined } from './checks.ts'
 import { dedupe } from './dedupe.ts'
 import { deletedKeysQuery } from './deletions.ts'
-import { RuleFailedError, refineErrors } from './errors.ts'
+import { RuleFailedError, TooManyRejectedError, refineErrors } from './errors.ts'
 import { type RefinePlan, planRefine } from './plan.ts'
 import { FAILED_REJECTS_QUERY, REJECTS_QUERY, beginRejects } from './rejects.ts'
 import { checkKeysAreNew } from './repeated-keys.ts'
@@ -45,7 +45,8 @@ export type RefineDeps = {
  * Makes a typed, checked, deduplicated Delta table from a landing, with the same effect however often it is called.
  * Every row of the landed files is accounted for before any commit; then the rejects are committed, then the table. If
  * the process dies in between, all of it is done again, and existing commits are found. Where a rule of severity `fail`
- * is broken, only the rejects are committed, including the rows that broke it, for inspection.
+ * is broken, or too many rows are rejected, only the rejects are committed, including the rows that broke it, for
+ * inspection.
  */
 export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps): TaskHandler<'refine'> {
   return async (given, context) => {
@@ -93,7 +94,7 @@ export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps):
     const hasWarned = files.some(({ warnedCount }) => warnedCount > 0)
     const rows = await dedupe(files, dataset, deps)
     const checks = await checkRefined({ dataset, files, rows }, deps).catch(async (error: unknown) => {
-      if (error instanceof RuleFailedError)
+      if (error instanceof RuleFailedError || error instanceof TooManyRejectedError)
         await keepRejects(FAILED_REJECTS_QUERY, hasRejected, { ...command, edition: 'failed' })
       return inContract(error)
     })

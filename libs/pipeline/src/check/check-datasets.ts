@@ -152,6 +152,7 @@ function checkDataset({ source, dataset, details, contract }: DatasetParts, plac
     mode,
     newestBy: details.newestBy ?? [],
     duplicates,
+    ...(details.maxRejected === undefined ? {} : { maxRejected: details.maxRejected }),
     partitionBy: details.partitionBy ?? [],
   }
 }
