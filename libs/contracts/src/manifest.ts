@@ -18,6 +18,8 @@ export const LandedFile = z.object({
   modifiedAt: z.iso.datetime().optional(),
   /** Known where the ingest made the file itself, or read all of it. */
   delimiter: z.string().length(1).optional(),
+  /** Made from records (JSON, XML) that each have the fields they have: a column that none of them had is not in the file. */
+  ofRecords: z.literal(true).optional(),
   /** The label of the window that a late file belongs to, if it differs from the manifest's. */
   lateFor: z.string().optional(),
 })

@@ -136,6 +136,12 @@ const columnReading = z.union([text, z.array(text).min(1, 'expected at least one
  */
 export const DuplicateRule = z.enum(['newest', 'fill'])
 
+/**
+ * What becomes of a column that has values in the table and is not in a landing. `fail`: the refine task fails. `keep`:
+ * rows that are merged keep their values, others have none. `empty`: the landing's rows have no value in it.
+ */
+export const MissingColumns = z.enum(['fail', 'keep', 'empty'])
+
 /** A share of rows, `20%`, as a number from 0 to 1. */
 const share = z
   .string()
@@ -157,6 +163,9 @@ export const commonDataset = {
     .describe(
       "The largest share of a window's rows that may be rejected; more fail the refine task, `100%` never. Default: half of ten rows or more, and never all of them.",
     ),
+  missingColumns: MissingColumns.optional().describe(
+    'A column that has values in the table and is gone from the source: `fail`; `keep` (merged rows keep their values); `empty` (no value). Default: `fail`; `empty` for records of JSON and XML, which leave out fields.',
+  ),
   partitionBy: z.array(text).optional().describe('Columns that the refined table is partitioned by.'),
   columns: z.record(text, columnReading).optional().describe("How the contract's columns are read."),
 }

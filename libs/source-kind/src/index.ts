@@ -2,6 +2,7 @@ export { CheckedColumn, ColumnReading } from './dataset-text.ts'
 export {
   commonDataset,
   DuplicateRule,
+  MissingColumns,
   FileReading,
   nulls,
   RefineMode,

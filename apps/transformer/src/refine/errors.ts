@@ -42,6 +42,35 @@ export const refineErrors = defineErrors({
     { file, expected, actual },
   ]),
 
+  /**
+   * A column that has values in the table is not in what landed. Names columns, never their content.
+   * @param file the first one without it
+   * @param others further columns of that file that the contract does not know
+   */
+  REFINE_COLUMN_GONE: terminal(
+    (gone: {
+      readonly dataset: string
+      readonly window: string
+      readonly file: string
+      readonly columns: readonly string[]
+      readonly others: readonly string[]
+      /** It is kept, but other files of the window have it. */
+      readonly isMixed: boolean
+    }) => {
+      const { dataset, window, file, columns, others, isMixed } = gone
+      const names = columns.join(', ')
+      const instead =
+        others.length === 0 ? '' : `, and ${others.slice(0, 5).join(', ')} that the contract does not know`
+      const remedy = isMixed
+        ? 'with `missingColumns: keep` all files of a window have a column or none has it: have the file sent again'
+        : "have the file sent again, name the column's new spelling under `columns` in pipeline.yaml, or say `missingColumns: keep` (merged rows keep their values) or `empty` (rows have no value in it)"
+      return [
+        `a column with values in the table is gone from its source [dataset=${dataset} window=${window} file=${file}]: expected ${names}, got none${instead}; nothing was committed: ${remedy}`,
+        { dataset, window, file, columns: names },
+      ]
+    },
+  ),
+
   /** Rows to be appended have keys that another window has already brought. */
   REFINE_KEY_REPEATED: terminal(
     (repeated: {

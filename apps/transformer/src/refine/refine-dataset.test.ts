@@ -362,6 +362,108 @@ describe('rules', () => {
   })
 })
 
+describe('a column that is gone', () => {
+  const priced = (fields: Partial<Parameters<typeof aDataset>[0]> = {}) =>
+    aDataset({
+      columns: [aColumn('id', { type: 'BIGINT', required: true }), aColumn('price'), aColumn('name')],
+      contract: { primaryKey: ['id'] },
+      ...fields,
+    })
+  const first = { files: { 'a.csv': 'id,price,name\n1,10,a\n2,20,b\n' } }
+  const second = { files: { 'a.csv': 'id,name,cost\n1,aa,11\n3,cc,33\n' }, day: 2 }
+
+  test.each(['snapshot', 'merge', 'append'] as const)(
+    'where it had values fails, %s, with what came besides',
+    async (mode) => {
+      await using refinery = await aRefinery()
+      const dataset = priced({ mode })
+      await refinery.refineFiles(dataset, first)
+      const before = await valuesOf(refinery)
+      await expect(refinery.refineFiles(dataset, second)).rejects.toMatchObject({
+        code: 'REFINE_COLUMN_GONE',
+        retryable: false,
+        message: expect.stringMatching(
+          /file=a\.csv.*expected price, got none, and cost that the contract does not know/,
+        ),
+      })
+      expect(await valuesOf(refinery)).toEqual(before)
+    },
+  )
+
+  test('with keep, merged rows keep their values, and new ones have none', async () => {
+    await using refinery = await aRefinery()
+    const dataset = priced({ mode: 'merge', missingColumns: 'keep' })
+    await refinery.refineFiles(dataset, first)
+    const { quality } = await refinery.refineFiles(dataset, second)
+    expect(quality).toContainEqual(expect.objectContaining({ rule: 'missing_columns', severity: 'warn' }))
+    expect(await valuesOf(refinery)).toEqual([
+      { id: 1, price: '10', name: 'aa' },
+      { id: 2, price: '20', name: 'b' },
+      { id: 3, price: null, name: 'cc' },
+    ])
+    const mixed = { files: { ...second.files, 'b.csv': 'id,name,price\n2,bb,\n' }, day: 3 }
+    await expect(refinery.refineFiles(dataset, mixed)).rejects.toMatchObject({ code: 'REFINE_COLUMN_GONE' })
+  })
+
+  test('with fill, merged rows take it from the row before', async () => {
+    await using refinery = await aRefinery()
+    const dataset = priced({ mode: 'merge', duplicates: 'fill' })
+    await refinery.refineFiles(dataset, first)
+    await refinery.refineFiles(dataset, second)
+    expect(await refinery.rowsOf('orders', 'id', 'id, price')).toMatchObject([
+      { price: '10' },
+      { price: '20' },
+      { price: null },
+    ])
+  })
+
+  test.each([
+    ['snapshot', 'keep'],
+    ['snapshot', 'empty'],
+    ['merge', 'empty'],
+  ] as const)('%s, %s: the rows that land have no value in it', async (mode, missingColumns) => {
+    await using refinery = await aRefinery()
+    const dataset = priced({ mode, missingColumns })
+    await refinery.refineFiles(dataset, first)
+    await refinery.refineFiles(dataset, second)
+    expect((await valuesOf(refinery)).filter(({ id: key }) => key !== 2)).toMatchObject([
+      { id: 1, price: null },
+      { id: 3, price: null },
+    ])
+  })
+
+  test('is fine in the first window, where it never had a value, where no row came, and in records', async () => {
+    await using refinery = await aRefinery()
+    const dataset = priced()
+    await refinery.refineFiles(dataset, { files: { 'a.csv': 'id,name\n1,a\n' } })
+    await refinery.refineFiles(dataset, { files: { 'a.csv': 'id,name\n2,b\n' }, day: 2 })
+    await refinery.refineFiles(dataset, { ...first, day: 3 })
+    await refinery.refineFiles(dataset, { files: { 'a.csv': 'id,name\n' }, day: 4 })
+    expect(await valuesOf(refinery)).toEqual([])
+    await refinery.refineFiles(dataset, { ...first, day: 5 })
+    const command = await refinery.land(dataset, { ...second, day: 6 })
+    const manifest = JSON.parse((await refinery.lake.readText(command.manifest)) ?? '') as { files: object[] }
+    const files = manifest.files.map((file) => ({ ...file, ofRecords: true }))
+    await refinery.lake.put(command.manifest, JSON.stringify({ ...manifest, files }))
+    await refinery.refine(command)
+    expect(await refinery.rowsOf('orders', 'id', 'id, price')).toEqual([
+      { id: 1, price: null },
+      { id: 3, price: null },
+    ])
+  })
+
+  test('under its former name had values as well', async () => {
+    await using refinery = await aRefinery()
+    await refinery.refineFiles(priced(), first)
+    const [key, , name] = priced().contract.columns
+    const columns = [key!, aColumn('amount', { renamedFrom: ['price'] }), name!]
+    await expect(refinery.refineFiles(priced({ columns }), second)).rejects.toMatchObject({
+      code: 'REFINE_COLUMN_GONE',
+      context: { columns: 'amount' },
+    })
+  })
+})
+
 describe('a window with many rejected rows', () => {
   const good = 'id,score\n1,8\n'
   const rows = (goodCount: number, badCount: number) =>

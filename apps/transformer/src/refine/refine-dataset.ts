@@ -25,6 +25,7 @@ import { deletedKeysQuery } from './deletions.ts'
 import { RuleFailedError, TooManyRejectedError, refineErrors } from './errors.ts'
 import { type RefinePlan, planRefine } from './plan.ts'
 import { FAILED_REJECTS_QUERY, REJECTS_QUERY, beginRejects } from './rejects.ts'
+import { columnsToKeep } from './missing-columns.ts'
 import { checkKeysAreNew } from './repeated-keys.ts'
 import { WINDOW_COLUMN, mergeResolution } from './row-order.ts'
 import { stageFiles } from './stage.ts'
@@ -98,13 +99,15 @@ export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps):
         await keepRejects(FAILED_REJECTS_QUERY, hasRejected, { ...command, edition: 'failed' })
       return inContract(error)
     })
+    let unsaid: readonly string[] = []
     if (snapshot === undefined || !isCommitted(command, snapshot)) {
+      unsaid = await columnsToKeep({ dataset, manifest, files, window }, { table, snapshot, session, signal })
       const work = { command, pipeline, dataset, manifest, files, rows }
       await checkKeysAreNew(work, { lake, table, snapshot, session, signal })
     }
     const rejects = await keepRejects(REJECTS_QUERY, hasRejected || hasWarned, command)
     const deletions = deletedKeysQuery(files, dataset)
-    const commit = { plan, dataset, window: command.window, table, life, takenOn, deletions, session, signal }
+    const commit = { plan, dataset, window: command.window, table, life, takenOn, deletions, unsaid, session, signal }
     const done = await commitRows(rows.query, commit)
     const { version, outcome } = done
     log.info({ task: command.task, table: dataset.name, version, outcome, ...checks.balance }, 'dataset refined')
@@ -143,6 +146,8 @@ type Commit = {
   readonly life: TargetTable<Refine>['life']
   /** A query for the keys of deleted rows; the same commit removes them from the table. */
   readonly deletions: string | undefined
+  /** Columns that the rows say nothing of: merged rows keep their values. */
+  readonly unsaid: readonly string[]
   readonly session: SqlSession
   readonly signal: AbortSignal
 }
@@ -171,7 +176,7 @@ async function commitRows(rows: string, commit: Commit): Promise<CommitResult> {
     return await table.merge(session, staged, {
       ...options,
       key: contract.primaryKey,
-      resolve: mergeResolution(dataset),
+      resolve: mergeResolution(dataset, commit.unsaid),
       ...(deletions !== undefined && { deletions }),
     })
   }

@@ -153,6 +153,7 @@ function checkDataset({ source, dataset, details, contract }: DatasetParts, plac
     newestBy: details.newestBy ?? [],
     duplicates,
     ...(details.maxRejected === undefined ? {} : { maxRejected: details.maxRejected }),
+    ...(details.missingColumns === undefined ? {} : { missingColumns: details.missingColumns }),
     partitionBy: details.partitionBy ?? [],
   }
 }

@@ -186,6 +186,7 @@ async function landRecords(lake: Lake, group: readonly Receipt[], context: Group
     name: `${place.dataset}/${windowFolder(command)}/${name}`,
     rowCount: spool.rowCount,
     delimiter: ',',
+    ofRecords: true,
   }
 }
 
