@@ -362,6 +362,82 @@ describe('rules', () => {
   })
 })
 
+describe('columns with names that the engine or this program uses itself', () => {
+  const NAMES = [
+    ...[
+      'filename',
+      'Filename',
+      'file_row_number',
+      'FILE_ROW_NUMBER',
+      'file_index',
+      'rowid',
+      'rowgroup_id',
+      'column_id',
+    ],
+    ...[
+      '_file',
+      '_flag',
+      '_field0',
+      '_field1',
+      '_deleted',
+      'old',
+      'new',
+      'staged',
+      'rule',
+      'rules',
+      'h',
+      'latest',
+      'line',
+    ],
+    ...['select', 'ordinal', 'raw', 'kept', 'found', 'source', 'at', 'row_number', 'cinelake', 'excluded', 'before'],
+  ]
+  const found = async (refinery: Refinery, name: string) =>
+    (await refinery.rowsOf('orders', 'n')).map((row) => [row[name], row['n']])
+
+  test.each(NAMES)('%s', async (name) => {
+    await using refinery = await aRefinery()
+    const columns = [aColumn(name, { required: true }), aColumn('n', { type: 'BIGINT' })]
+    const merged = aDataset({ columns, contract: { primaryKey: [name] }, mode: 'merge' })
+    const header = `${name},n\n`
+    await refinery.refineFiles(merged, { files: { '1.csv': `${header}a,1\nb,2\nc,x\n`, '2.csv': `${header}a,1\n` } })
+    const { balance } = await refinery.refineFiles(merged, { files: { '3.csv': `${header}b,3\nd,4\n` }, day: 2 })
+    expect(balance).toMatchObject({ in: 2, out: 2 })
+    const rows = [
+      ['a', 1],
+      ['b', 3],
+      ['d', 4],
+    ]
+    expect(await found(refinery, name)).toEqual(rows)
+    expect(await refinery.rowsOf('_rejects/orders', 'ALL', 'rule, line, raw')).toEqual([
+      { rule: 'type(n)', line: 4, raw: 'c,x' },
+    ])
+    const whole = { ...merged, mode: 'snapshot' as const }
+    await refinery.refineFiles(whole, { files: { '1.csv': `n,${name}\n1,a\n3,b\n4,d\n4,\n` }, day: 3 })
+    expect(await found(refinery, name)).toEqual(rows)
+    const added = { ...merged, mode: 'append' as const }
+    await expect(
+      refinery.refineFiles(added, { files: { '1.csv': `${header}d,9\ne,9\n` }, day: 4 }),
+    ).rejects.toMatchObject({ code: 'REFINE_KEY_REPEATED', context: { row: 1 } })
+  })
+
+  test('of a landed Parquet file, with a reject', async () => {
+    for (const name of NAMES) {
+      await using refinery = await aRefinery()
+      await using session = await refinery.engine.session()
+      const file = join(refinery.directory, 'landed.parquet')
+      await session.run(`COPY (SELECT 'a' AS "${name}", 1 AS n UNION ALL SELECT NULL, 2) TO '${file}' (FORMAT parquet)`)
+      const columns = [aColumn(name, { required: true }), aColumn('n', { type: 'BIGINT' })]
+      const dataset = aDataset({ columns, contract: { primaryKey: [name] } })
+      await refinery.refineFiles(dataset, {
+        files: { 'p.parquet': await readFile(file) },
+        manifest: { format: 'parquet', rowCount: 2 },
+      })
+      expect(await found(refinery, name)).toEqual([['a', 1]])
+      expect(await refinery.rowsOf('_rejects/orders', 'ALL', 'raw')).toEqual([{ raw: `{"${name}":null,"n":2}` }])
+    }
+  })
+})
+
 describe('a column that is gone', () => {
   const priced = (fields: Partial<Parameters<typeof aDataset>[0]> = {}) =>
     aDataset({

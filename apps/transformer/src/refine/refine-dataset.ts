@@ -7,6 +7,7 @@ import { type Lake, type ScratchSpace, readManifest } from '@cinelake/lake'
 import {
   type CheckedDataset,
   type CheckedPipeline,
+  WINDOW_COLUMN as WINDOW,
   fileOfContract,
   loadPipeline,
   tableOfDataset,
@@ -278,7 +279,7 @@ function targetOf(pipeline: CheckedPipeline, name: string, manifest: Manifest, p
 
 /** Valid column names for a table: databases allow spaces and brackets, and two names that differ only in case. */
 function plainNames(names: readonly string[]): string[] {
-  const used = new Set<string>()
+  const used = new Set<string>([WINDOW.name])
   return names.map((name) => {
     const plain = name.replaceAll(/[\s,;{}()=]/g, '_')
     let unique = plain
