@@ -18,6 +18,8 @@ export const LandedFile = z.object({
   modifiedAt: z.iso.datetime().optional(),
   /** Known where the ingest made the file itself, or read all of it. */
   delimiter: z.string().length(1).optional(),
+  /** Made from records (JSON, XML) that each have the fields they have: a column that none of them had is not in the file. */
+  ofRecords: z.literal(true).optional(),
   /** The label of the window that a late file belongs to, if it differs from the manifest's. */
   lateFor: z.string().optional(),
 })
@@ -96,8 +98,8 @@ export const Manifest = z.object({
    */
   answers: z.object({ folder: z.string().min(1), count: z.int().min(0), sizeBytes: z.int().min(0) }).optional(),
   /**
-   * REST sources: no answer had a list of records (status 204, null, a status that is ignored), so that nothing is known of the
-   * table. Without this, no rows means that it is empty.
+   * No answer of a REST source had a list of records (status 204, null, a status that is ignored), or no push came, so that
+   * nothing is known of the table. Without this, `rowCount: 0` means that it is empty.
    */
   noContent: z.literal(true).optional(),
   /**

@@ -1,5 +1,5 @@
 import { sha256 } from '@cinelake/core'
-import { CheckedColumn, DuplicateRule, FileReading, RefineMode, Schedule } from '@cinelake/source-kind'
+import { CheckedColumn, DuplicateRule, FileReading, MissingColumns, RefineMode, Schedule } from '@cinelake/source-kind'
 import { z } from 'zod'
 import { CheckedSource } from './source-kinds.ts'
 
@@ -66,6 +66,10 @@ export const CheckedDataset = z.object({
    */
   newestBy: z.array(z.string()),
   duplicates: DuplicateRule,
+  /** The largest share of a window's rows that may be rejected, 0 to 1. Absent: the default of `refine/rejected-share.ts`. */
+  maxRejected: z.number().min(0).max(1).optional(),
+  /** Absent: `empty` for landed records, `fail` for all else. */
+  missingColumns: MissingColumns.optional(),
   partitionBy: z.array(z.string()),
 })
 export type CheckedDataset = z.infer<typeof CheckedDataset>

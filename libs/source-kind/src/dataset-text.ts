@@ -144,6 +144,18 @@ const columnReading = z.union([text, z.array(text).min(1, 'expected at least one
  */
 export const DuplicateRule = z.enum(['newest', 'fill'])
 
+/**
+ * What becomes of a column that has values in the table and is not in a landing. `fail`: the refine task fails. `keep`:
+ * rows that are merged keep their values, others have none. `empty`: the landing's rows have no value in it.
+ */
+export const MissingColumns = z.enum(['fail', 'keep', 'empty'])
+
+/** A share of rows, `20%`, as a number from 0 to 1. */
+const share = z
+  .string()
+  .regex(/^(?:100|\d{1,2}(?:\.\d+)?)%$/, 'expected a share from `0%` to `100%`')
+  .transform((given) => Number(given.slice(0, -1)) / 100)
+
 /** What every dataset may say, whatever its source. */
 export const commonDataset = {
   contract: text
@@ -153,6 +165,14 @@ export const commonDataset = {
   newestBy: z.array(text).optional().describe('Of several rows with one key the greatest by these columns wins.'),
   duplicates: DuplicateRule.optional().describe(
     '`fill`: values missing in the newest row are taken from older ones. Default: `newest`.',
+  ),
+  maxRejected: share
+    .optional()
+    .describe(
+      "The largest share of a window's rows that may be rejected; more fail the refine task, `100%` never. Default: half of ten rows or more, and never all of them.",
+    ),
+  missingColumns: MissingColumns.optional().describe(
+    'A column that has values in the table and is gone from the source: `fail`; `keep` (merged rows keep their values); `empty` (no value). Default: `fail`; `empty` for records of JSON and XML, which leave out fields.',
   ),
   partitionBy: z.array(text).optional().describe('Columns that the refined table is partitioned by.'),
   columns: z.record(text, columnReading).optional().describe("How the contract's columns are read."),

@@ -3,6 +3,7 @@ export {
   commonDataset,
   DuplicateRule,
   FileFormat,
+  MissingColumns,
   FileReading,
   nulls,
   RefineMode,

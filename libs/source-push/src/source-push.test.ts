@@ -87,9 +87,13 @@ describe('a push', () => {
 
     const { status, answer } = await send(url, '[]')
     await given.ingest('2026-03-02')
+    await given.ingest('2026-03-03')
 
     expect([status, answer.rowCount]).toEqual([202, 0])
-    expect(await given.manifest('2026-03-02')).toMatchObject({ files: [], rowCount: 0 })
+    const said = await given.manifest('2026-03-02')
+    expect(said).toMatchObject({ files: [], rowCount: 0 })
+    expect(said).not.toHaveProperty('noContent')
+    expect(await given.manifest('2026-03-03')).toMatchObject({ files: [], rowCount: 0, noContent: true })
   })
 })
 

@@ -2,18 +2,18 @@ import { literal } from '@cinelake/sql'
 import type { ForeseenCsv } from './readable.ts'
 
 /** Column with the flag of a copy's records. */
-export const FLAG_COLUMN = '_flag'
+export const FLAG_COLUMN = 'cinelake.flag'
 
 /** Column with the number of a record's file in a batch. */
-export const FILE_COLUMN = '_file'
+export const FILE_COLUMN = 'cinelake.number'
 
 /** Column with the text of a field. */
 export function fieldColumn(place: number): string {
-  return `_field${place}`
+  return `cinelake.field${place}`
 }
 
 /**
- * A readable file as a relation with a VARCHAR column per field, and `_flag` where it is a copy. Every parse option is
+ * A readable file as a relation with a VARCHAR column per field, and `FLAG_COLUMN` where it is a copy. Every parse option is
  * given: the engine does not report wrong guesses.
  * @param keepsEmpty whether an empty text in quotes is a text; in a file of one column it is how no value is written
  */

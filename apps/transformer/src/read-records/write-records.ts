@@ -1,6 +1,6 @@
 import { MAX_RECORD_BYTES, RowBuffer } from '@cinelake/csv'
 import type { CheckedColumn, CheckedDataset } from '@cinelake/pipeline'
-import { literal } from '@cinelake/sql'
+import { identifier, literal } from '@cinelake/sql'
 import { open } from 'node:fs/promises'
 import { fieldColumn } from '../read-csv/relation.ts'
 import { ROW_SHAPE, type StageSource } from '../refine/stage-sql.ts'
@@ -8,8 +8,8 @@ import { type Cell, type Kind, type RecordFile } from './record.ts'
 import { readTyped } from './typed-column.ts'
 
 /** Columns of the copy beside those of the cells. */
-const PROBLEM = '_problem'
-const KINDS = '_kinds'
+const PROBLEM = 'cinelake.problem'
+const KINDS = 'cinelake.kinds'
 
 /** Records as a copy that the engine reads: one row for each record, in order. */
 export type WrittenRecords = {
@@ -87,10 +87,10 @@ export function recordSource(written: WrittenRecords, { contract, reading }: Che
   return {
     relation: `read_csv(${literal(written.file)}, ${options.join(', ')})`,
     columns: contract.columns.map((column, index) => {
-      const kinds = { kinds: [...(written.kinds[index] ?? [])], kind: `substr(${KINDS}, ${index + 1}, 1)` }
-      return readTyped(column, fieldColumn(index), kinds, reading.nulls)
+      const kinds = { kinds: [...(written.kinds[index] ?? [])], kind: `substr(${identifier(KINDS)}, ${index + 1}, 1)` }
+      return readTyped(column, identifier(fieldColumn(index)), kinds, reading.nulls)
     }),
-    unread: [{ rule: ROW_SHAPE, when: `${PROBLEM} IS NOT NULL` }],
+    unread: [{ rule: ROW_SHAPE, when: `${identifier(PROBLEM)} IS NOT NULL` }],
     hasNul: written.hasNul,
   }
 }

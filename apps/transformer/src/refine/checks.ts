@@ -2,10 +2,11 @@ import type { QualityResult } from '@cinelake/contracts'
 import { balanceErrors, balanceHolds, type Balance, type Window } from '@cinelake/core'
 import type { SqlSession } from '@cinelake/engine'
 import type { CheckedDataset } from '@cinelake/pipeline'
-import { stagedRelation, type DedupedRows } from './dedupe.ts'
-import { RuleFailedError } from './errors.ts'
+import { type DedupedRows } from './dedupe.ts'
+import { RuleFailedError, TooManyRejectedError } from './errors.ts'
+import { tooManyRejected } from './rejected-share.ts'
 import { placesOfRejects } from './rejects.ts'
-import { firstRuleIn, RULES, rulesIn, WARNED } from './stage-sql.ts'
+import { firstRuleIn, RULES, rulesIn, stagedRelation, WARNED } from './stage-sql.ts'
 import type { StagedFile } from './staged-file.ts'
 import { askTableRules } from '../table-rule.ts'
 
@@ -23,6 +24,7 @@ type Work = { readonly dataset: CheckedDataset; readonly files: readonly StagedF
  * Reconciles the row counts and checks the rules of the contract before anything is published.
  * @throws {BALANCE_BROKEN} terminal: rows are unaccounted for
  * @throws {RuleFailedError} terminal: a rule of severity `fail` is broken
+ * @throws {TooManyRejectedError} terminal: more rows are rejected than the dataset allows
  */
 export async function checkRefined(work: Work, deps: Deps): Promise<RefineChecks> {
   const { dataset, files, rows } = work
@@ -47,7 +49,13 @@ export async function checkRefined(work: Work, deps: Deps): Promise<RefineChecks
     const isAboutRows = dataset.contract.rowRules.some(({ name }) => name === failed.rule)
     throw new RuleFailedError({ dataset: dataset.name, window: deps.window.label, isAboutRows }, failed, quality)
   }
-  return { balance, rejects: await countRules(work, firstRuleIn(RULES), deps), quality }
+  const rejects = await countRules(work, firstRuleIn(RULES), deps)
+  const expected = tooManyRejected(dataset, balance)
+  if (expected !== undefined) {
+    const about = { dataset: dataset.name, window: deps.window.label, expected }
+    throw new TooManyRejectedError(about, balance, rejects, quality)
+  }
+  return { balance, rejects, quality }
 }
 
 /** Columns of the files' headers that are not in the contract, and missing ones. */
@@ -102,9 +110,9 @@ const DETAIL_LENGTH = 1000
 
 /** The contract's row rules, broken or not, and the other reasons for rejects. */
 async function rowQuality({ dataset, files }: Work, balance: Balance, deps: Deps): Promise<QualityResult[]> {
-  const counts = await countRules({ files }, `unnest(${rulesIn(RULES)})`, deps)
+  const counts = await countRules({ dataset, files }, `unnest(${rulesIn(RULES)})`, deps)
   const { rowRules } = dataset.contract
-  const warned = await countRules({ files }, `unnest(${rulesIn(WARNED)})`, deps, WARNED)
+  const warned = await countRules({ dataset, files }, `unnest(${rulesIn(WARNED)})`, deps, WARNED)
   const named = new Set(rowRules.map(({ name }) => name))
   const own = Object.entries(counts).filter(([rule]) => !named.has(rule))
   return [
@@ -130,15 +138,16 @@ function describeBroken({ failed, checked }: QualityResult, places: readonly str
 }
 
 async function countRules(
-  { files }: Pick<Work, 'files'>,
+  { dataset, files }: Pick<Work, 'dataset' | 'files'>,
   rule: string,
   { session, signal }: Deps,
   broken = RULES,
 ): Promise<Record<string, number>> {
   if (files.every(({ rejectedCount, warnedCount }) => (broken === WARNED ? warnedCount : rejectedCount) === 0))
     return {}
+  const paths = files.map(({ path }) => path)
   const found = await session.rows<{ rule: string; failed: number }>(
-    `SELECT rule, count(*) AS failed FROM (SELECT ${rule} AS rule FROM ${stagedRelation(files.map(({ path }) => path))} WHERE ${broken} IS NOT NULL) GROUP BY rule ORDER BY failed DESC, rule`,
+    `SELECT rule, count(*) AS failed FROM (SELECT ${rule} AS rule FROM ${stagedRelation(paths, dataset.contract)} WHERE ${broken} IS NOT NULL) GROUP BY rule ORDER BY failed DESC, rule`,
     { signal },
   )
   return Object.fromEntries(found.map((row) => [row.rule, row.failed]))

@@ -3,7 +3,7 @@ import type { CheckedDataset } from '@cinelake/pipeline'
 import { identifier, identifiers, literal } from '@cinelake/sql'
 import { join } from 'node:path'
 import { keyOf, winningRows } from './row-order.ts'
-import { RULES } from './stage-sql.ts'
+import { RULES, stagedRelation } from './stage-sql.ts'
 import type { StagedFile } from './staged-file.ts'
 
 /** Rows of which one pass chooses the winners: the memory for sorting them stays small compared with any limit. */
@@ -24,7 +24,10 @@ export async function dedupe(
   { session, directory, signal }: Deps,
 ): Promise<DedupedRows> {
   if (files.length === 0) return { query: noRows(dataset), duplicateCount: 0 }
-  const staged = stagedRelation(files.map(({ path }) => path))
+  const staged = stagedRelation(
+    files.map(({ path }) => path),
+    dataset.contract,
+  )
   await session.run(sharedHashesSql(dataset, staged), { signal })
   const sharedCount = await count(session, sharedCountSql(dataset, staged), signal)
   const winners: string[] = []
@@ -65,11 +68,6 @@ function noRows({ contract }: CheckedDataset): string {
 const SHARED = identifier('cinelake.shared')
 
 type Keyed = Pick<CheckedDataset, 'contract' | 'newestBy' | 'duplicates'>
-
-/** The staged files as a relation with `file_row_number`. */
-export function stagedRelation(files: readonly string[]): string {
-  return `read_parquet([${files.map(literal).join(', ')}], file_row_number = true)`
-}
 
 /** Finds the rows that may have a duplicate, by the hash of their key: one number per row, whatever the key. */
 function sharedHashesSql(dataset: Keyed, staged: string): string {

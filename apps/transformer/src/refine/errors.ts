@@ -45,6 +45,35 @@ export const refineErrors = defineErrors({
     { file, expected, actual },
   ]),
 
+  /**
+   * A column that has values in the table is not in what landed. Names columns, never their content.
+   * @param file the first one without it
+   * @param others further columns of that file that the contract does not know
+   */
+  REFINE_COLUMN_GONE: terminal(
+    (gone: {
+      readonly dataset: string
+      readonly window: string
+      readonly file: string
+      readonly columns: readonly string[]
+      readonly others: readonly string[]
+      /** It is kept, but other files of the window have it. */
+      readonly isMixed: boolean
+    }) => {
+      const { dataset, window, file, columns, others, isMixed } = gone
+      const names = columns.join(', ')
+      const instead =
+        others.length === 0 ? '' : `, and ${others.slice(0, 5).join(', ')} that the contract does not know`
+      const remedy = isMixed
+        ? 'with `missingColumns: keep` all files of a window have a column or none has it: have the file sent again'
+        : "have the file sent again, name the column's new spelling under `columns` in pipeline.yaml, or say `missingColumns: keep` (merged rows keep their values) or `empty` (rows have no value in it)"
+      return [
+        `a column with values in the table is gone from its source [dataset=${dataset} window=${window} file=${file}]: expected ${names}, got none${instead}; nothing was committed: ${remedy}`,
+        { dataset, window, file, columns: names },
+      ]
+    },
+  ),
+
   /** Rows to be appended have keys that another window has already brought. */
   REFINE_KEY_REPEATED: terminal(
     (repeated: {
@@ -151,6 +180,37 @@ export class RuleFailedError extends TerminalError implements WithQuality {
     this.quality = quality
   }
 }
+
+/** More of a window's rows are rejected than its dataset allows. Names rules, never values. */
+export class TooManyRejectedError extends TerminalError implements WithQuality {
+  readonly code = 'REFINE_MOSTLY_REJECTED'
+  readonly quality: readonly QualityResult[]
+
+  /**
+   * @param rejects rejected rows by the first rule that they break
+   * @param quality results of all rules
+   */
+  constructor(
+    { dataset, window, expected }: { readonly dataset: string; readonly window: string; readonly expected: string },
+    { in: rowCount, rejected }: { readonly in: number; readonly rejected: number },
+    rejects: Readonly<Record<string, number>>,
+    quality: readonly QualityResult[],
+  ) {
+    const reasons = Object.entries(rejects).toSorted(([, one], [, other]) => other - one)
+    const named = reasons.slice(0, NAMED_REASONS).map(([rule, count]) => `${rule} ${count}`)
+    const told = `${named.join(', ')}${reasons.length > NAMED_REASONS ? ', …' : ''}`
+    super(
+      `too many rows are rejected [dataset=${dataset} window=${window} rejected=${rejected} rows=${rowCount}]: expected ${expected}, got ${rejected} of ${rowCount} (${told}); ` +
+        `the table keeps what it had: \`cinelake rejects ${dataset} --window ${window}\` shows the rows; correct the source or how it is read, or allow a larger share with \`maxRejected\` in pipeline.yaml`,
+      { dataset, window, rejected, rowCount },
+    )
+    const failed = { rule: 'max_rejected', severity: 'fail', checked: rowCount, failed: rejected } as const
+    this.quality = [...quality, { ...failed, detail: `expected ${expected}, got ${rejected}: ${told}`.slice(0, 1000) }]
+  }
+}
+
+/** Most reasons that an error names. */
+const NAMED_REASONS = 3
 
 /**
  * How to land a window again: a run that is requested again repeats an ingest whose landed data a task found to be

@@ -79,13 +79,33 @@ describe('what becomes of a landing', () => {
 
   test('nothing is done where nothing landed, but a table that is not there is made', () => {
     const table = aTable()
-    for (const manifest of [aManifest({ files: [] }), aManifest({ rowCount: 0 })]) {
+    const noContent = aManifest({ files: [], rowCount: 0, noContent: true })
+    const noChange = aManifest({
+      rowCount: 0,
+      cursor: { column: 'at', since: dayWindow(1).start, until: dayWindow(2).start },
+    })
+    for (const manifest of [aManifest({ files: [] }), noContent, noChange]) {
       expect(planRefine(aCommand(), dataset, manifest, table)).toEqual({ action: 'unchanged', snapshot: table })
     }
     expect(planRefine(aCommand(), { ...dataset, mode: 'merge' }, aManifest({ files: [] }), undefined)).toMatchObject({
       action: 'refine',
       commit: 'overwrite',
     })
+  })
+
+  test('a snapshot whose source says that it has no rows becomes empty', () => {
+    const full = aTable({ configuration: { [LANDED_PROPERTY]: landedBy(aManifest()) } })
+    for (const manifest of [
+      aManifest({ files: [], rowCount: 0 }),
+      aManifest({ files: [aFile('e')], rowCount: 0 }),
+      aManifest({ files: [aFile('e')], rowCount: 0, format: 'parquet', columns: [{ name: 'id', type: 'VARCHAR' }] }),
+    ]) {
+      expect(planRefine(aCommand(), dataset, manifest, full)).toMatchObject({ action: 'refine', commit: 'overwrite' })
+      const empty = aTable({ configuration: { [LANDED_PROPERTY]: landedBy(manifest) } })
+      expect(planRefine(aCommand(), dataset, manifest, empty)).toMatchObject({ action: 'unchanged' })
+      const merged = { ...dataset, mode: 'merge' as const }
+      expect(planRefine(aCommand(), merged, manifest, full)).toMatchObject({ action: 'unchanged' })
+    }
   })
 
   test('the same files again change nothing, under whatever name', () => {

@@ -51,7 +51,8 @@ export function planRefine(
     const isWhole = isWholeTable(manifest)
     // Models read the table by its current contract: a table that rows are added to adopts it, even if there are none.
     const isTakenOn = contract.isChanged && dataset.mode !== 'snapshot'
-    if (isEmpty(manifest) && !isWhole && !isTakenOn) return { action: 'unchanged', snapshot: table }
+    const isEmptied = dataset.mode === 'snapshot' && saysEmpty(manifest)
+    if (isEmpty(manifest) && !isWhole && !isTakenOn && !isEmptied) return { action: 'unchanged', snapshot: table }
     if (hasDeletions(manifest) && isLater(configuration[WINDOW_PROPERTY], command.window.start))
       throw refineErrors.REFINE_CHANGES_LATE(dataset.name, command.window.label)
     if ((dataset.mode === 'snapshot' || isWhole) && isLater(configuration[WINDOW_PROPERTY], command.window.start))
@@ -138,6 +139,14 @@ function isWholeTable({ cursor }: Manifest): boolean {
 
 function isEmpty({ files, rowCount }: Manifest): boolean {
   return files.length === 0 || rowCount === 0
+}
+
+/**
+ * Whether the source was read in full and said that it has no rows, which differs from no answer, file or push: files
+ * alone do not tell.
+ */
+function saysEmpty({ rowCount, noContent, cursor }: Manifest): boolean {
+  return rowCount === 0 && noContent !== true && (cursor === undefined || !('since' in cursor) || cursor.since === null)
 }
 
 /** Files in order of precedence: later ones win. */

@@ -165,6 +165,24 @@ describe('a landing', () => {
     expect(await refinery.rowsOf('orders')).toEqual([])
   })
 
+  test('that its source says is empty empties the table, with or without a file; one that says nothing does not', async () => {
+    await using refinery = await aRefinery()
+    const full = { files: { 'a.csv': 'id,score\n1,8\n' } }
+    const landed = async (landing: Parameters<typeof refinery.refineFiles>[1]) => {
+      await refinery.refineFiles(scores, landing)
+      return (await refinery.rowsOf('orders')).length
+    }
+    expect(await landed({ ...full, day: 1 })).toBe(1)
+    expect(await landed({ files: {}, day: 2, manifest: { rowCount: 0, noContent: true } })).toBe(1)
+    expect(await landed({ files: {}, day: 3 })).toBe(1)
+    expect(await landed({ files: {}, day: 4, manifest: { rowCount: 0 } })).toBe(0)
+    expect(await landed({ ...full, day: 5 })).toBe(1)
+    expect(await landed({ files: { 'e.csv': 'id,score\n' }, day: 6, manifest: { rowCount: 0 } })).toBe(0)
+    expect(await landed({ ...full, day: 7 })).toBe(1)
+    // An earlier window that says so is superseded.
+    expect(await landed({ files: {}, day: 6, generation: 2, manifest: { rowCount: 0 } })).toBe(1)
+  })
+
   test('is read whatever its name has in it', async () => {
     await using refinery = await aRefinery()
     const { balance } = await refinery.refineFiles(scores, {
@@ -341,6 +359,239 @@ describe('rules', () => {
       context: { rule: 'size' },
     })
     expect(await refinery.rowsOf('orders')).toEqual([])
+  })
+})
+
+describe('columns with names that the engine or this program uses itself', () => {
+  const NAMES = [
+    ...[
+      'filename',
+      'Filename',
+      'file_row_number',
+      'FILE_ROW_NUMBER',
+      'file_index',
+      'rowid',
+      'rowgroup_id',
+      'column_id',
+    ],
+    ...[
+      '_file',
+      '_flag',
+      '_field0',
+      '_field1',
+      '_deleted',
+      'old',
+      'new',
+      'staged',
+      'rule',
+      'rules',
+      'h',
+      'latest',
+      'line',
+    ],
+    ...['select', 'ordinal', 'raw', 'kept', 'found', 'source', 'at', 'row_number', 'cinelake', 'excluded', 'before'],
+  ]
+  const found = async (refinery: Refinery, name: string) =>
+    (await refinery.rowsOf('orders', 'n')).map((row) => [row[name], row['n']])
+
+  test.each(NAMES)('%s', async (name) => {
+    await using refinery = await aRefinery()
+    const columns = [aColumn(name, { required: true }), aColumn('n', { type: 'BIGINT' })]
+    const merged = aDataset({ columns, contract: { primaryKey: [name] }, mode: 'merge' })
+    const header = `${name},n\n`
+    await refinery.refineFiles(merged, { files: { '1.csv': `${header}a,1\nb,2\nc,x\n`, '2.csv': `${header}a,1\n` } })
+    const { balance } = await refinery.refineFiles(merged, { files: { '3.csv': `${header}b,3\nd,4\n` }, day: 2 })
+    expect(balance).toMatchObject({ in: 2, out: 2 })
+    const rows = [
+      ['a', 1],
+      ['b', 3],
+      ['d', 4],
+    ]
+    expect(await found(refinery, name)).toEqual(rows)
+    expect(await refinery.rowsOf('_rejects/orders', 'ALL', 'rule, line, raw')).toEqual([
+      { rule: 'type(n)', line: 4, raw: 'c,x' },
+    ])
+    const whole = { ...merged, mode: 'snapshot' as const }
+    await refinery.refineFiles(whole, { files: { '1.csv': `n,${name}\n1,a\n3,b\n4,d\n4,\n` }, day: 3 })
+    expect(await found(refinery, name)).toEqual(rows)
+    const added = { ...merged, mode: 'append' as const }
+    await expect(
+      refinery.refineFiles(added, { files: { '1.csv': `${header}d,9\ne,9\n` }, day: 4 }),
+    ).rejects.toMatchObject({ code: 'REFINE_KEY_REPEATED', context: { row: 1 } })
+  })
+
+  test('of a landed Parquet file, with a reject', async () => {
+    for (const name of NAMES) {
+      await using refinery = await aRefinery()
+      await using session = await refinery.engine.session()
+      const file = join(refinery.directory, 'landed.parquet')
+      await session.run(`COPY (SELECT 'a' AS "${name}", 1 AS n UNION ALL SELECT NULL, 2) TO '${file}' (FORMAT parquet)`)
+      const columns = [aColumn(name, { required: true }), aColumn('n', { type: 'BIGINT' })]
+      const dataset = aDataset({ columns, contract: { primaryKey: [name] } })
+      await refinery.refineFiles(dataset, {
+        files: { 'p.parquet': await readFile(file) },
+        manifest: { format: 'parquet', rowCount: 2 },
+      })
+      expect(await found(refinery, name)).toEqual([['a', 1]])
+      expect(await refinery.rowsOf('_rejects/orders', 'ALL', 'raw')).toEqual([{ raw: `{"${name}":null,"n":2}` }])
+    }
+  })
+})
+
+describe('a column that is gone', () => {
+  const priced = (fields: Partial<Parameters<typeof aDataset>[0]> = {}) =>
+    aDataset({
+      columns: [aColumn('id', { type: 'BIGINT', required: true }), aColumn('price'), aColumn('name')],
+      contract: { primaryKey: ['id'] },
+      ...fields,
+    })
+  const first = { files: { 'a.csv': 'id,price,name\n1,10,a\n2,20,b\n' } }
+  const second = { files: { 'a.csv': 'id,name,cost\n1,aa,11\n3,cc,33\n' }, day: 2 }
+
+  test.each(['snapshot', 'merge', 'append'] as const)(
+    'where it had values fails, %s, with what came besides',
+    async (mode) => {
+      await using refinery = await aRefinery()
+      const dataset = priced({ mode })
+      await refinery.refineFiles(dataset, first)
+      const before = await valuesOf(refinery)
+      await expect(refinery.refineFiles(dataset, second)).rejects.toMatchObject({
+        code: 'REFINE_COLUMN_GONE',
+        retryable: false,
+        message: expect.stringMatching(
+          /file=a\.csv.*expected price, got none, and cost that the contract does not know/,
+        ),
+      })
+      expect(await valuesOf(refinery)).toEqual(before)
+    },
+  )
+
+  test('with keep, merged rows keep their values, and new ones have none', async () => {
+    await using refinery = await aRefinery()
+    const dataset = priced({ mode: 'merge', missingColumns: 'keep' })
+    await refinery.refineFiles(dataset, first)
+    const { quality } = await refinery.refineFiles(dataset, second)
+    expect(quality).toContainEqual(expect.objectContaining({ rule: 'missing_columns', severity: 'warn' }))
+    expect(await valuesOf(refinery)).toEqual([
+      { id: 1, price: '10', name: 'aa' },
+      { id: 2, price: '20', name: 'b' },
+      { id: 3, price: null, name: 'cc' },
+    ])
+    const mixed = { files: { ...second.files, 'b.csv': 'id,name,price\n2,bb,\n' }, day: 3 }
+    await expect(refinery.refineFiles(dataset, mixed)).rejects.toMatchObject({ code: 'REFINE_COLUMN_GONE' })
+  })
+
+  test('with fill, merged rows take it from the row before', async () => {
+    await using refinery = await aRefinery()
+    const dataset = priced({ mode: 'merge', duplicates: 'fill' })
+    await refinery.refineFiles(dataset, first)
+    await refinery.refineFiles(dataset, second)
+    expect(await refinery.rowsOf('orders', 'id', 'id, price')).toMatchObject([
+      { price: '10' },
+      { price: '20' },
+      { price: null },
+    ])
+  })
+
+  test.each([
+    ['snapshot', 'keep'],
+    ['snapshot', 'empty'],
+    ['merge', 'empty'],
+  ] as const)('%s, %s: the rows that land have no value in it', async (mode, missingColumns) => {
+    await using refinery = await aRefinery()
+    const dataset = priced({ mode, missingColumns })
+    await refinery.refineFiles(dataset, first)
+    await refinery.refineFiles(dataset, second)
+    expect((await valuesOf(refinery)).filter(({ id: key }) => key !== 2)).toMatchObject([
+      { id: 1, price: null },
+      { id: 3, price: null },
+    ])
+  })
+
+  test('is fine in the first window, where it never had a value, where no row came, and in records', async () => {
+    await using refinery = await aRefinery()
+    const dataset = priced()
+    await refinery.refineFiles(dataset, { files: { 'a.csv': 'id,name\n1,a\n' } })
+    await refinery.refineFiles(dataset, { files: { 'a.csv': 'id,name\n2,b\n' }, day: 2 })
+    await refinery.refineFiles(dataset, { ...first, day: 3 })
+    await refinery.refineFiles(dataset, { files: { 'a.csv': 'id,name\n' }, day: 4 })
+    expect(await valuesOf(refinery)).toEqual([])
+    await refinery.refineFiles(dataset, { ...first, day: 5 })
+    const command = await refinery.land(dataset, { ...second, day: 6 })
+    const manifest = JSON.parse((await refinery.lake.readText(command.manifest)) ?? '') as { files: object[] }
+    const files = manifest.files.map((file) => ({ ...file, ofRecords: true }))
+    await refinery.lake.put(command.manifest, JSON.stringify({ ...manifest, files }))
+    await refinery.refine(command)
+    expect(await refinery.rowsOf('orders', 'id', 'id, price')).toEqual([
+      { id: 1, price: null },
+      { id: 3, price: null },
+    ])
+  })
+
+  test('under its former name had values as well', async () => {
+    await using refinery = await aRefinery()
+    await refinery.refineFiles(priced(), first)
+    const [key, , name] = priced().contract.columns
+    const columns = [key!, aColumn('amount', { renamedFrom: ['price'] }), name!]
+    await expect(refinery.refineFiles(priced({ columns }), second)).rejects.toMatchObject({
+      code: 'REFINE_COLUMN_GONE',
+      context: { columns: 'amount' },
+    })
+  })
+})
+
+describe('a window with many rejected rows', () => {
+  const good = 'id,score\n1,8\n'
+  const rows = (goodCount: number, badCount: number) =>
+    `id,score\n${Array.from({ length: goodCount + badCount }, (_, at) => `${at},${at < goodCount ? '1' : 'x'}\n`).join('')}`
+
+  test.each(['snapshot', 'merge', 'append'] as const)(
+    'of which none is left, %s: fails by name of the reasons, keeps the table, and the rejects for inspection',
+    async (mode) => {
+      await using refinery = await aRefinery()
+      const { maxRejected: _, ...dataset } = { ...scores, mode }
+      await refinery.refineFiles(dataset, { files: { 'a.csv': good } })
+
+      const failing = refinery.refineFiles(dataset, { files: { 'a.csv': 'id,score\n1,x\n2,3,4\n' }, day: 2 })
+
+      await expect(failing).rejects.toMatchObject({
+        code: 'REFINE_MOSTLY_REJECTED',
+        retryable: false,
+        context: { dataset: 'orders', rejected: 2, rowCount: 2 },
+        message: expect.stringMatching(
+          /got 2 of 2 \(row_shape 1, type\(score\) 1\); .*`cinelake rejects orders --window/,
+        ),
+      })
+      await expect(failing).rejects.toMatchObject({
+        quality: expect.arrayContaining([
+          expect.objectContaining({ rule: 'max_rejected', severity: 'fail', failed: 2 }),
+        ]),
+      })
+      expect(await valuesOf(refinery)).toEqual([{ id: 1, score: '8.0' }])
+      expect(await refinery.rowsOf('_rejects/orders', 'line', 'rule, kept')).toEqual([
+        { rule: 'type(score)', kept: false },
+        { rule: 'row_shape', kept: false },
+      ])
+    },
+  )
+
+  test.each([
+    ['by default, the one of two', undefined, 1, 1, true],
+    ['by default, all but one of nine', undefined, 1, 8, true],
+    ['by default, five of ten', undefined, 5, 5, true],
+    ['by default, six of ten', undefined, 4, 6, false],
+    ['by default, one of one', undefined, 0, 1, false],
+    ['with 100%, all', 1, 0, 12, true],
+    ['with 0%, one of twelve', 0, 11, 1, false],
+    ['with 20%, one of five', 0.2, 4, 1, true],
+    ['with 20%, one of four', 0.2, 3, 1, false],
+  ] as const)('%s', async (_, maxRejected, goodCount, badCount, isFine) => {
+    await using refinery = await aRefinery()
+    const { maxRejected: __, ...plain } = scores
+    const dataset = maxRejected === undefined ? plain : { ...plain, maxRejected }
+    const done = refinery.refineFiles(dataset, { files: { 'a.csv': rows(goodCount, badCount) } })
+    if (isFine) await expect(done).resolves.toMatchObject({ balance: { out: goodCount, rejected: badCount } })
+    else await expect(done).rejects.toMatchObject({ code: 'REFINE_MOSTLY_REJECTED' })
   })
 })
 
@@ -535,6 +786,22 @@ describe('a landed database table', () => {
     expect(await valuesOf(refinery)).toEqual([
       { id: 1, First_Name: 'x', userId: '2026-01-01T10:00:00.000000Z', user_id: 2 },
     ])
+  })
+
+  test('that no dataset declares and that has no rows any more empties its table', async () => {
+    await using refinery = await aRefinery()
+    const columns = [{ name: 'id', type: 'BIGINT' }]
+    const manifest = { format: 'parquet', columns } as const
+    const one = await parquet(refinery, 'SELECT 1::BIGINT AS id')
+    await refinery.refine(
+      await refinery.land(undefined, { files: { 't.parquet': one }, manifest: { ...manifest, rowCount: 1 } }),
+    )
+    expect(await refinery.rowsOf('orders')).toHaveLength(1)
+    const none = await parquet(refinery, 'SELECT 1::BIGINT AS id WHERE false')
+    await refinery.refine(
+      await refinery.land(undefined, { files: { 't.parquet': none }, day: 2, manifest: { ...manifest, rowCount: 0 } }),
+    )
+    expect(await refinery.rowsOf('orders')).toEqual([])
   })
 
   test('that is declared is held against its contract; a rejected row is kept as JSON', async () => {

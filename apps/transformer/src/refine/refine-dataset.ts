@@ -7,6 +7,7 @@ import { type Lake, type ScratchSpace, readManifest } from '@cinelake/lake'
 import {
   type CheckedDataset,
   type CheckedPipeline,
+  WINDOW_COLUMN as WINDOW,
   fileOfContract,
   loadPipeline,
   tableOfDataset,
@@ -22,9 +23,10 @@ import { type RejectsOf, readRejects, rejectsOutput, writeRejects } from '../wri
 import { checkRefined } from './checks.ts'
 import { dedupe } from './dedupe.ts'
 import { deletedKeysQuery } from './deletions.ts'
-import { RuleFailedError, refineErrors } from './errors.ts'
+import { RuleFailedError, TooManyRejectedError, refineErrors } from './errors.ts'
 import { type RefinePlan, planRefine } from './plan.ts'
 import { FAILED_REJECTS_QUERY, REJECTS_QUERY, beginRejects } from './rejects.ts'
+import { columnsToKeep } from './missing-columns.ts'
 import { checkKeysAreNew } from './repeated-keys.ts'
 import { WINDOW_COLUMN, mergeResolution } from './row-order.ts'
 import { stageFiles } from './stage.ts'
@@ -45,7 +47,8 @@ export type RefineDeps = {
  * Makes a typed, checked, deduplicated Delta table from a landing, with the same effect however often it is called.
  * Every row of the landed files is accounted for before any commit; then the rejects are committed, then the table. If
  * the process dies in between, all of it is done again, and existing commits are found. Where a rule of severity `fail`
- * is broken, only the rejects are committed, including the rows that broke it, for inspection.
+ * is broken, or too many rows are rejected, only the rejects are committed, including the rows that broke it, for
+ * inspection.
  */
 export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps): TaskHandler<'refine'> {
   return async (given, context) => {
@@ -93,17 +96,19 @@ export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps):
     const hasWarned = files.some(({ warnedCount }) => warnedCount > 0)
     const rows = await dedupe(files, dataset, deps)
     const checks = await checkRefined({ dataset, files, rows }, deps).catch(async (error: unknown) => {
-      if (error instanceof RuleFailedError)
+      if (error instanceof RuleFailedError || error instanceof TooManyRejectedError)
         await keepRejects(FAILED_REJECTS_QUERY, hasRejected, { ...command, edition: 'failed' })
       return inContract(error)
     })
+    let unsaid: readonly string[] = []
     if (snapshot === undefined || !isCommitted(command, snapshot)) {
+      unsaid = await columnsToKeep({ dataset, manifest, files, window }, { table, snapshot, session, signal })
       const work = { command, pipeline, dataset, manifest, files, rows }
       await checkKeysAreNew(work, { lake, table, snapshot, session, signal })
     }
     const rejects = await keepRejects(REJECTS_QUERY, hasRejected || hasWarned, command)
     const deletions = deletedKeysQuery(files, dataset)
-    const commit = { plan, dataset, window: command.window, table, life, takenOn, deletions, session, signal }
+    const commit = { plan, dataset, window: command.window, table, life, takenOn, deletions, unsaid, session, signal }
     const done = await commitRows(rows.query, commit)
     const { version, outcome } = done
     log.info({ task: command.task, table: dataset.name, version, outcome, ...checks.balance }, 'dataset refined')
@@ -142,6 +147,8 @@ type Commit = {
   readonly life: TargetTable<Refine>['life']
   /** A query for the keys of deleted rows; the same commit removes them from the table. */
   readonly deletions: string | undefined
+  /** Columns that the rows say nothing of: merged rows keep their values. */
+  readonly unsaid: readonly string[]
   readonly session: SqlSession
   readonly signal: AbortSignal
 }
@@ -170,7 +177,7 @@ async function commitRows(rows: string, commit: Commit): Promise<CommitResult> {
     return await table.merge(session, staged, {
       ...options,
       key: contract.primaryKey,
-      resolve: mergeResolution(dataset),
+      resolve: mergeResolution(dataset, commit.unsaid),
       ...(deletions !== undefined && { deletions }),
     })
   }
@@ -272,7 +279,7 @@ function targetOf(pipeline: CheckedPipeline, name: string, manifest: Manifest, p
 
 /** Valid column names for a table: databases allow spaces and brackets, and two names that differ only in case. */
 function plainNames(names: readonly string[]): string[] {
-  const used = new Set<string>()
+  const used = new Set<string>([WINDOW.name])
   return names.map((name) => {
     const plain = name.replaceAll(/[\s,;{}()=]/g, '_')
     let unique = plain

@@ -30,7 +30,7 @@ type DatasetFields = Partial<Omit<CheckedDataset, 'contract' | 'reading'>> & {
   readonly reading?: Partial<CheckedDataset['reading']>
 }
 
-/** A snapshot dataset `orders` for tests; callers give only the fields that matter. */
+/** A snapshot dataset `orders` for tests; callers give only the fields that matter. Any share of rows may be rejected. */
 export function aDataset({ columns, contract, reading, ...fields }: DatasetFields): CheckedDataset {
   return {
     name: 'orders',
@@ -39,6 +39,7 @@ export function aDataset({ columns, contract, reading, ...fields }: DatasetField
     mode: 'snapshot',
     newestBy: [],
     duplicates: 'newest',
+    maxRejected: 1,
     partitionBy: [],
     ...fields,
     reading: { header: true, nulls: [], ...reading },

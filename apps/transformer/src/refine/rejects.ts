@@ -6,7 +6,18 @@ import { RecordLocator } from '../read-csv/locate.ts'
 import type { ReadableCsv } from '../read-csv/readable.ts'
 import type { FoundRecord, RecordFile } from '../read-records/record.ts'
 import { TOO_LONG } from '../read-records/write-records.ts'
-import { landedParquet, ENCODING, firstRuleIn, FOUND, ORDINAL, ROW_SHAPE, RULES, rulesIn, WARNED } from './stage-sql.ts'
+import {
+  landedWithOrdinal,
+  stagedRelation,
+  ENCODING,
+  firstRuleIn,
+  FOUND,
+  ORDINAL,
+  ROW_SHAPE,
+  RULES,
+  rulesIn,
+  WARNED,
+} from './stage-sql.ts'
 import { MAX_KEPT_ROWS } from '../write-rejects.ts'
 
 /**
@@ -148,9 +159,9 @@ export async function keepParquetRejects(
   const row = landed.map((column) => `${identifier(column.name)} := source.${identifier(column.name)}`).join(', ')
   await session.run(
     `INSERT INTO ${REJECTED}
-SELECT ${literal(name)}, NULL, rules, found, CAST(kept AS VARCHAR), CAST(to_json(struct_pack(${row})) AS VARCHAR)
+SELECT ${literal(name)}, NULL, rejected.rules, rejected.found, CAST(rejected.kept AS VARCHAR), CAST(to_json(struct_pack(${row})) AS VARCHAR)
 FROM (${await brokenSql(staged, { session, signal })}) AS rejected
-JOIN ${landedParquet(file, 'file_row_number = true')} AS source ON source.file_row_number = rejected.ordinal`,
+JOIN ${landedWithOrdinal(file, landed)} AS source ON source.${ORDINAL} = rejected.ordinal`,
     { signal },
   )
 }
@@ -168,7 +179,8 @@ async function brokenSql(
   { path, rejectedCount, warnedCount }: StagedRows,
   deps: Pick<Deps, 'session' | 'signal'>,
 ): Promise<string> {
-  const file = `read_parquet(${literal(path)}, file_row_number = true)`
+  // Of the row only its place and rules: not the columns of a contract.
+  const file = stagedRelation([path], { columns: [] })
   const rows = (rules: string, kept: boolean) =>
     `SELECT ${ORDINAL} AS ordinal, ${rules} AS rules, ${FOUND} AS found, ${kept} AS kept FROM ${file}`
   const rejected = `${rows(RULES, false)} WHERE ${rejectedCount === 0 ? 'false' : `${RULES} IS NOT NULL`}`

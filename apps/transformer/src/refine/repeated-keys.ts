@@ -8,11 +8,14 @@ import type { CheckedDataset, CheckedPipeline } from '@cinelake/pipeline'
 import type { DedupedRows } from './dedupe.ts'
 import { refineErrors } from './errors.ts'
 import { WINDOW_COLUMN } from './row-order.ts'
-import { ORDINAL, RULES } from './stage-sql.ts'
+import { ORDINAL, RULES, stagedRelation } from './stage-sql.ts'
 import type { StagedFile } from './staged-file.ts'
 
 /** Table of the task's keys that other windows have already brought, each with the latest of these windows. */
 const REPEATED = identifier('cinelake.repeated')
+
+/** Its column with that window's start. */
+const LATEST = identifier('cinelake.latest')
 
 type Work = {
   readonly command: Refine
@@ -54,7 +57,7 @@ export async function checkKeysAreNew(work: Work, deps: Deps): Promise<void> {
   const window = `TIMESTAMPTZ ${literal(command.window.start)}`
   await session.run(
     `CREATE OR REPLACE TEMP TABLE ${REPEATED} AS
-SELECT ${identifiers(key)}, max(old.${WINDOW_COLUMN}) AS latest
+SELECT ${identifiers(key)}, max(old.${WINDOW_COLUMN}) AS ${LATEST}
 FROM ${keys} AS new JOIN ${view.relation} AS old USING (${identifiers(key)})
 WHERE old.${WINDOW_COLUMN} IS DISTINCT FROM ${window} GROUP BY ALL`,
     { signal },
@@ -95,7 +98,7 @@ async function exampleOf(
   const texts = key.map((name, index) => `CAST(${identifier(name)} AS VARCHAR) AS key_${index}`)
   const first = `(SELECT * FROM ${REPEATED} ORDER BY ${identifiers(key)} LIMIT 1)`
   const [row] = await session.rows<Record<string, string | null>>(
-    `SELECT ${texts.join(', ')}, strftime(latest AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%SZ') AS latest FROM ${first}`,
+    `SELECT ${texts.join(', ')}, strftime(${LATEST} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%SZ') AS latest FROM ${first}`,
     { signal },
   )
   const same = key.map((name) => `staged.${identifier(name)} IS NOT DISTINCT FROM example.${identifier(name)}`)
@@ -105,7 +108,7 @@ async function exampleOf(
   for (const { path, placeOf } of files) {
     const [place] = await session.rows<{ ordinal: number }>(
       `SELECT staged.${ORDINAL} AS ordinal
-FROM read_parquet(${literal(path)}, file_row_number = true) AS staged JOIN ${first} AS example ON ${same.join(' AND ')}
+FROM ${stagedRelation([path], dataset.contract)} AS staged JOIN ${first} AS example ON ${same.join(' AND ')}
 WHERE staged.${RULES} IS NULL ORDER BY ordinal LIMIT 1`,
       { signal },
     )

@@ -49,10 +49,12 @@ type Resolution = { readonly when?: string; readonly columns?: Readonly<Record<s
  * The result for an existing row (`old`) when another of its key lands (`new`): the newer one wins, in whatever order
  * they land, so that windows may be refined in any order. With `fill` the winner's missing values are taken from the
  * other.
+ * @param kept columns that the new rows say nothing of
  */
-export function mergeResolution({ contract, newestBy, duplicates }: Keyed): Resolution {
+export function mergeResolution({ contract, newestBy, duplicates }: Keyed, kept: readonly string[]): Resolution {
   const wins = isNewer([...newestBy.map(identifier), ...BETWEEN_LANDINGS])
-  if (duplicates === 'newest') return { when: wins }
+  if (duplicates === 'newest')
+    return { when: wins, columns: Object.fromEntries(kept.map((name) => [name, `old.${identifier(name)}`])) }
   const filled = contract.columns.map(({ name }) => {
     const [before, after] = [`old.${identifier(name)}`, `new.${identifier(name)}`]
     return [

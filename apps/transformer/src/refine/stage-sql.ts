@@ -14,8 +14,8 @@ export const FILE = identifier('cinelake.file')
  * with a separator between them; NULL for a good row. Text, since lists of text cost twice as much to stage.
  */
 export const RULES = identifier('cinelake.rules')
-/** The row's ordinal in its file, from 0: the engine has it for a Parquet file without counting. */
-export const ORDINAL = identifier('file_row_number')
+/** The row's ordinal in its file, from 0. */
+export const ORDINAL = identifier('cinelake.ordinal')
 
 /** The same for severity `warn`, in rows that break no other rule: they are kept. */
 export const WARNED = identifier('cinelake.warned')
@@ -59,14 +59,16 @@ export type StageSource = {
 export function csvSource(csv: ForeseenCsv, { contract, reading }: CheckedDataset, isTyped: boolean): StageSource {
   const columns = contract.columns.map((column, index): ColumnSql => {
     const place = csv.places[index]
-    return place === undefined ? absent(column) : readColumn(column, fieldColumn(place), reading.nulls, isTyped)
+    return place === undefined
+      ? absent(column)
+      : readColumn(column, identifier(fieldColumn(place)), reading.nulls, isTyped)
   })
-  const flagged = (flag: string) => `starts_with(${FLAG_COLUMN}, ${literal(flag)})`
+  const flagged = (flag: string) => `starts_with(${identifier(FLAG_COLUMN)}, ${literal(flag)})`
   const unread = [
     { rule: ROW_SHAPE, when: flagged(FLAGS.misshapen) },
     ...(csv.mayBeDamaged === true ? [{ rule: ENCODING, when: flagged(FLAGS.damaged) }] : []),
   ]
-  const file = csv.isBatch === true ? { file: FILE_COLUMN } : {}
+  const file = csv.isBatch === true ? { file: identifier(FILE_COLUMN) } : {}
   return {
     relation: csvRelation(csv, isTyped),
     columns,
@@ -84,12 +86,12 @@ export function parquetSource(
   { contract, reading }: CheckedDataset,
   { where = '', read = readLanded } = {},
 ): StageSource {
-  const fields = landed.map(({ name }, place) => `${identifier(name)} AS ${fieldColumn(place)}`)
+  const fields = landed.map(({ name }, place) => `${identifier(name)} AS ${identifier(fieldColumn(place))}`)
   const columns = contract.columns.map((column, index) => {
     const place = places[index]
     const type = place === undefined ? undefined : landed[place]?.type
     if (place === undefined || type === undefined) return absent(column)
-    return read(column, fieldColumn(place), type, reading.nulls)
+    return read(column, identifier(fieldColumn(place)), type, reading.nulls)
   })
   return {
     relation: `(SELECT ${fields.join(', ')} FROM ${landedParquet(file)}${where === '' ? '' : ` WHERE ${where}`})`,
@@ -129,13 +131,17 @@ export function stageQuery(
   // The engine reserves memory for each column of each SELECT: where none of them can be broken, one is enough.
   if (rules.length + warnings.length + unread.length === 0) {
     const none = [RULES, WARNED, FOUND].map((name) => `CAST(NULL AS VARCHAR) AS ${name}`)
-    return `SELECT ${[ofFile, ...values, ...none].join(', ')} FROM ${relation}`
+    const stored = columns.map(
+      ({ value }, index) => `${value} AS ${identifier(storedName(contract.columns[index]?.name ?? ''))}`,
+    )
+    return `SELECT ${[ofFile, ...stored, ...none].join(', ')} FROM ${relation}`
   }
   const ruled = `SELECT *, ${brokenRules(rules, unread)} AS ${RULES}
 FROM (SELECT *, ${values.join(', ')} FROM ${relation})`
   const warned = warnings.length === 0 ? ruled : `SELECT *, ${warnedOf(warnings)} AS ${WARNED} FROM (${ruled})`
   // Each column refers to the one before, so that it is computed only once.
-  return `SELECT ${ofFile}, ${names.join(', ')}, ${RULES}, ${warnings.length === 0 ? `CAST(NULL AS VARCHAR) AS ${WARNED}` : WARNED}, ${foundIn(rules, warnings)} AS ${FOUND}
+  const stored = contract.columns.map(({ name }) => `${identifier(name)} AS ${identifier(storedName(name))}`)
+  return `SELECT ${ofFile}, ${stored.join(', ')}, ${RULES}, ${warnings.length === 0 ? `CAST(NULL AS VARCHAR) AS ${WARNED}` : WARNED}, ${foundIn(rules, warnings)} AS ${FOUND}
 FROM (${warned})`
 }
 
@@ -256,10 +262,33 @@ function brokenWhen(expression: string): string {
   return `NOT coalesce((${expression}\n), true)`
 }
 
+/** The engine's name for a row's ordinal in a Parquet file, which it has without counting, unless the file has such a column. */
+const ENGINE_ORDINAL = 'file_row_number'
+
+const isEngineOrdinal = (name: string) => name.toLowerCase() === ENGINE_ORDINAL
+
+/** The name of a column in staged files. */
+function storedName(name: string): string {
+  return isEngineOrdinal(name) ? 'cinelake.own' : name
+}
+
+/** Staged files as a relation with the contract's columns, and `ORDINAL`. */
+export function stagedRelation(paths: readonly string[], { columns }: Pick<CheckedContract, 'columns'>): string {
+  const own = columns.find(({ name }) => isEngineOrdinal(name))
+  const all = own === undefined ? '*' : `* RENAME (${identifier(storedName(own.name))} AS ${identifier(own.name)})`
+  return `(SELECT ${all}, ${ENGINE_ORDINAL} AS ${ORDINAL} FROM read_parquet([${paths.map(literal).join(', ')}]))`
+}
+
+/** A landed Parquet file as a relation with `ORDINAL`. */
+export function landedWithOrdinal(file: string, landed: readonly { readonly name: string }[]): string {
+  const ordinal = landed.some(({ name }) => isEngineOrdinal(name)) ? 'row_number() OVER () - 1' : ENGINE_ORDINAL
+  return `(SELECT *, ${ordinal} AS ${ORDINAL} FROM ${landedParquet(file)})`
+}
+
 /**
  * A landed Parquet file as a relation with only the columns in it: by default the engine takes a folder named
  * `NAME=VALUE`, anywhere in the file's path, for a column, even in place of one in the file.
  */
-export function landedParquet(file: string, ...options: readonly string[]): string {
-  return `read_parquet(${[literal(file), 'hive_partitioning = false', ...options].join(', ')})`
+export function landedParquet(file: string): string {
+  return `read_parquet(${literal(file)}, hive_partitioning = false)`
 }

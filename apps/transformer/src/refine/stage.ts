@@ -227,6 +227,7 @@ async function stageReceived(unpacked: UnpackedFile, format: FileFormat, place: 
     ...broken,
     unknown,
     missing: missing.map((column) => column.name),
+    ofRecords: true,
   }
 }
 

@@ -35,6 +35,8 @@ export type StagedFile = {
   readonly unknown: readonly string[]
   /** Columns of the contract that the file does not have. */
   readonly missing: readonly string[]
+  /** Its records name their own fields, and may leave out those without a value. */
+  readonly ofRecords?: true
   /** The files whose encoding was guessed, by name. */
   readonly guessed?: ReadonlyMap<string, GuessedEncoding>
   /** Records at the end of the file that are its footer. */

@@ -27,6 +27,7 @@ export function relationOf(files: readonly ReadableFile[], shape: RelationShape)
   const groups = Map.groupBy(silent, (file) =>
     JSON.stringify(partitionBy.map((name) => file.partitionValues[name] ?? null)),
   )
+  if (hidesFileName(shape)) return `(${files.map((file) => scanOfOne(file, shape)).join(' UNION ALL ')})`
   const scans = [
     // One scan for all of them: each scan of a union takes memory of its own, even over a few rows.
     ...(spoken.length > 0 ? [scan(spoken, shape)] : []),
@@ -34,6 +35,19 @@ export function relationOf(files: readonly ReadableFile[], shape: RelationShape)
     ...[...groups.values()].map((group) => scan(group, shape, group[0]?.partitionValues)),
   ]
   return `(${scans.join(' UNION ALL ')})`
+}
+
+/**
+ * Whether the table has a column with the name that the engine gives to a row's file: with its option `filename`, under
+ * whatever name, a condition on such a column chooses among the files by their paths (1.5.6).
+ */
+function hidesFileName({ fields, fileColumn }: RelationShape): boolean {
+  return fileColumn !== undefined && fields.some(({ name }) => name.toLowerCase() === 'filename')
+}
+
+function scanOfOne(file: ReadableFile, { fileColumn = '', ...shape }: RelationShape): string {
+  const rows = scan([file], shape, file.partitionValues)
+  return `SELECT *, ${literal(file.local)} AS ${identifier(fileColumn)} FROM (${rows})`
 }
 
 type PartitionValues = ReadableFile['partitionValues']

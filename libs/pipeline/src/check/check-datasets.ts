@@ -94,6 +94,14 @@ function checkDataset({ source, dataset, details, contract }: DatasetParts, plac
   const { text, path, problems } = place
   const mode = details.mode ?? 'snapshot'
   const duplicates = details.duplicates ?? 'newest'
+  const own = columns.find(({ name }) => name.toLowerCase() === WINDOW_COLUMN.name)
+  if (own !== undefined) {
+    problems.error(
+      text.at(path),
+      `the contract of \`${dataset}\` has a column \`${own.name}\`, which every refined table has for the window of its rows`,
+      `give it another name in ${contract.file}, and \`columns: { …: ${own.name} }\` here`,
+    )
+  }
   if (contract.primaryKey.length === 0 && contract.brokenColumns.size === 0) {
     const remedy = `add \`primaryKey: true\` to the columns in ${contract.file} that tell its rows apart`
     if (mode === 'merge')
@@ -152,6 +160,8 @@ function checkDataset({ source, dataset, details, contract }: DatasetParts, plac
     mode,
     newestBy: details.newestBy ?? [],
     duplicates,
+    ...(details.maxRejected === undefined ? {} : { maxRejected: details.maxRejected }),
+    ...(details.missingColumns === undefined ? {} : { missingColumns: details.missingColumns }),
     partitionBy: details.partitionBy ?? [],
   }
 }

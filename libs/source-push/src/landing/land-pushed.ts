@@ -45,7 +45,10 @@ export function createLandPushed({ lake }: { readonly lake: Lake }) {
       rowCount += landed.rowCount ?? 0
       progress({ rowCount, sizeBytes: files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) })
     }
-    return { format: 'csv', files, rowCount, ...(setAside.length === 0 ? {} : { leftOut: setAside }) }
+    // A push without records says that there are none; no push, and one that cannot be read, say nothing.
+    const saysNothing = files.length === 0 && (receipts.length === 0 || setAside.length > 0)
+    const noContent = saysNothing ? { noContent: true as const } : {}
+    return { format: 'csv', files, rowCount, ...noContent, ...(setAside.length === 0 ? {} : { leftOut: setAside }) }
   }
 }
 
@@ -183,6 +186,7 @@ async function landRecords(lake: Lake, group: readonly Receipt[], context: Group
     name: `${place.dataset}/${windowFolder(command)}/${name}`,
     rowCount: spool.rowCount,
     delimiter: ',',
+    ofRecords: true,
   }
 }
 

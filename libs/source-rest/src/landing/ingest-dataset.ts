@@ -192,10 +192,11 @@ async function ingest(
     progress,
     isParentKnown: parent?.hasContent ?? false,
   })
-  const { quality, hasList, isTyped } = read
+  const { quality, hasList, isTyped, hasHeader } = read
   const files = await landFiles(lake, spool, { command, source, dataset, expected, rules, quality, signal })
   return {
     ...files,
+    ...(hasHeader ? {} : { files: files.files.map((file) => ({ ...file, ofRecords: true as const })) }),
     ...(hasList ? {} : { noContent: true as const }),
     ...(hasList && isTyped ? { isTyped: true as const } : {}),
     ...(isKept && answers && { answers: await answers.finish() }),
@@ -239,6 +240,8 @@ type PagesRead = {
   readonly hasList: boolean
   /** Whether all pages are of a format that tells texts from other values. */
   readonly isTyped: boolean
+  /** Whether a page names its columns apart from the records. */
+  readonly hasHeader: boolean
 }
 
 /**
@@ -254,12 +257,16 @@ async function spoolPages(
   // Without rows of its parent, a child has no answers, and is as empty as the parent.
   let hasList = isParentKnown
   let isTyped = true
+  let hasHeader = false
   const quality = new Map<string, QualityResult>()
   let sizeBytes = 0
   try {
     for await (const page of pages) {
       const { place, records, first } = page
-      for (const name of page.names ?? []) spool.columns.of(name)
+      for (const name of page.names ?? []) {
+        hasHeader = true
+        spool.columns.of(name)
+      }
       await spool.add(
         records,
         (error, index) => {
@@ -286,7 +293,7 @@ async function spoolPages(
   }
   await answers?.drain()
   const found = [...quality.values()].map((each) => ({ ...each, checked: each.failed }))
-  return { cursor, quality: found, hasList, isTyped }
+  return { cursor, quality: found, hasList, isTyped, hasHeader }
 }
 
 /** With `drift: fail`, no page is requested after the first one that differs from the contract. */
