@@ -93,7 +93,9 @@ export class XmlReader {
 
   /** @throws {XmlProblem} */
   push(text: string): void {
-    const from = Math.min(this.#keptFrom ?? Infinity, this.#parser.startTagPosition - 1)
+    // Absent before the first tag.
+    const tagFrom = (this.#parser.startTagPosition || 1) - 1
+    const from = Math.min(this.#keptFrom ?? Infinity, tagFrom)
     // A tag does not begin so far back.
     const isFar = this.#keptFrom === undefined && this.position - from > MAX_PIECE
     const start = isFar ? this.position : Math.max(from, this.#base)

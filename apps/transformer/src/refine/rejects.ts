@@ -121,7 +121,8 @@ async function* withRecords(
           batch = next.value
         }
         const record = batch[ordinal - first]
-        const { line = 0, place, problem = TOO_LONG } = record ?? {}
+        const { line = 0, problem = TOO_LONG } = record ?? {}
+        const place = record?.placeOf?.(columnIn(rules)) ?? record?.place
         const file = place === undefined ? name : `${name} ${place}`
         const what = rules === ROW_SHAPE ? problem : found
         rows.push([file, String(line), rules, what, String(kept), record?.raw() ?? null])
@@ -131,6 +132,11 @@ async function* withRecords(
   } finally {
     await records.return?.()
   }
+}
+
+/** The column of the first rule in a list: `price` of `type(price)`; the empty text for a rule without one. */
+function columnIn(rules: string): string {
+  return /^\w+\(([^\u001f]*)\)(?:\u001f|$)/.exec(rules)?.[1] ?? ''
 }
 
 function damageOf({ encoding }: ReadableCsv): string {
