@@ -37,7 +37,7 @@ function readKind(kind: Kind, column: CheckedColumn, raw: Sql, nulls: readonly s
     case KIND.written:
       return readColumn(column, raw, nulls)
     case KIND.time:
-      return textOf({ type, reading: plainTime(reading) }, raw, nulls)
+      return textOf({ type, reading: plainTime(reading, type) }, raw, nulls)
     case KIND.json:
       return type === 'VARCHAR' ? { value: raw, text: raw } : no
     case KIND.texts:
@@ -69,9 +69,13 @@ function isNumeric(type: string): boolean {
   return /^(?:BIGINT|INTEGER|DOUBLE|DECIMAL)/.test(type)
 }
 
+/** Of a day with a time, which has to be midnight then. */
+const ISO_DAYS = ['%Y-%m-%d', '%Y-%m-%d %H:%M:%S', '%Y-%m-%dT%H:%M:%S']
+
 /** A time that came as one is in no format of a text. */
-function plainTime(reading: Column['reading']): Column['reading'] {
-  return { ...reading, formats: undefined, language: undefined, pivotYear: undefined }
+function plainTime(reading: Column['reading'], type: string): Column['reading'] {
+  const formats = type === 'DATE' ? ISO_DAYS : undefined
+  return { ...reading, formats, language: undefined, pivotYear: undefined }
 }
 
 /** A number that came as one has no thousands separators, and a point. */

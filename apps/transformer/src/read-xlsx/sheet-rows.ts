@@ -129,7 +129,7 @@ export class SheetRows {
       case 'e':
         return { kind: KIND.error, text }
       case 'd':
-        return { kind: KIND.time, text }
+        return { kind: KIND.time, text: text.trim().replace(/\.0+(?=Z?$)/, '') }
       case 'n':
         return numberCell(text, book.forms[style], book.dateSystem)
       default:
