@@ -46,14 +46,17 @@ export class XmlReader {
   #base = 0
   #keptFrom: number | undefined
   #depth = 0
+  readonly #keepsText: boolean
 
-  constructor(events: XmlEvents) {
+  /** @param options `checksAttributes`: whether an attribute that is there twice is an error; it takes half of the time */
+  constructor(events: XmlEvents, { checksAttributes = true } = {}) {
+    this.#keepsText = checksAttributes
     this.#parser = sax.parser(true, OPTIONS)
     Object.assign(this.#parser, {
       ENTITIES,
       onopentag: ({ name, attributes }: sax.Tag) => {
         if (++this.#depth > MAX_DEPTH) throw this.problem(`more than ${MAX_DEPTH} elements within each other`)
-        this.#checkAttributes(attributes)
+        if (checksAttributes) this.#checkAttributes(attributes)
         events.open(name, attributes)
       },
       ontext: (piece: string) => events.text(piece),
@@ -93,6 +96,10 @@ export class XmlReader {
 
   /** @throws {XmlProblem} */
   push(text: string): void {
+    if (!this.#keepsText) {
+      this.#parser.write(text)
+      return
+    }
     // Absent before the first tag.
     const tagFrom = (this.#parser.startTagPosition || 1) - 1
     const from = Math.min(this.#keptFrom ?? Infinity, tagFrom)

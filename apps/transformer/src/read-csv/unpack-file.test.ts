@@ -142,12 +142,12 @@ describe('packed files', () => {
   })
 
   test('an archive that is one document is told for what it is', async () => {
-    const workbook = zipOf({ 'xl/worksheets/sheet1.xml': '<worksheet/>', '[Content_Types].xml': '<Types/>' })
+    const text = zipOf({ 'word/document.xml': '<document/>', '[Content_Types].xml': '<Types/>' })
 
-    await expect(refinePacked({ 'a.xlsx': workbook }, 'zip')).rejects.toMatchObject({
+    await expect(refinePacked({ 'a.docx': text }, 'zip')).rejects.toMatchObject({
       code: 'REFINE_FILE_FORMAT',
       message: expect.stringContaining(
-        '[file=a.xlsx]: expected CSV, JSON, NDJSON or Parquet, plain or packed with gzip, zip or zstd, got an Excel workbook',
+        '[file=a.docx]: expected CSV, JSON, NDJSON, Parquet, XLSX or XML, plain or packed with gzip, zip or zstd, got a Word document',
       ),
     })
   })

@@ -1,7 +1,7 @@
 import { crc32, deflateRawSync } from 'node:zlib'
 
 /** An archive of deflated members. Source: APPNOTE.TXT 4.3 */
-export function zipOf(members: Readonly<Record<string, string>>, damage?: (content: Buffer) => void): Buffer {
+export function zipOf(members: Readonly<Record<string, string | Buffer>>, damage?: (content: Buffer) => void): Buffer {
   const locals: Buffer[] = []
   const directory: Buffer[] = []
   let offset = 0

@@ -73,7 +73,7 @@ export function readFixedWidth({ name, file, reading, columns }: FixedWidthFile)
       const cell = typeof part === 'string' ? part : part.join('')
       return cell.trim() === '' ? null : { kind: KIND.written, text: cell }
     })
-    return { cells, line, problem, raw: () => rawText(bytes) }
+    return { cells, begin: text, line, problem, raw: () => rawText(bytes) }
   }
   return {
     get names() {

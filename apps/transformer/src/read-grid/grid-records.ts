@@ -10,12 +10,13 @@ export type GridRow = {
   readonly cells: readonly (Cell | undefined)[]
   /** The same of a row that turns out to be a header, where that is different. */
   readonly header?: readonly (Cell | undefined)[]
+  /** What it begins with, as far as that is not its first value. */
+  readonly begin?: string
   /** From 1. */
   readonly line: number
   /** Why it is rejected, unless it is a header; without its values. */
   readonly problem?: string | undefined
-  readonly place?: string
-  /** The place of a field's value. */
+  /** The place of a field's value, that of the first for the whole row. */
   readonly placeOf?: (field: number) => string
   /** @param names of the fields */
   readonly raw: (names: readonly string[]) => string
@@ -134,7 +135,7 @@ function mismatch({ name, columns }: Grid, line: number, found: string) {
 }
 
 function recordOf(row: GridRow, { places, names }: Head, grid: Grid, beside: Set<string>): FoundRecord {
-  const { cells, line, problem, place, placeOf } = row
+  const { cells, line, problem, placeOf } = row
   for (let field = 0; field < cells.length; field += 1) {
     // A field that has no name is told of once it has a value.
     if ((names[field] ?? '') !== '' || (cells[field] ?? null) === null || places.includes(field)) continue
@@ -150,13 +151,7 @@ function recordOf(row: GridRow, { places, names }: Head, grid: Grid, beside: Set
     cells: problem === undefined ? grid.columns.map(cellFor) : [],
     line,
     ...(problem === undefined ? {} : { problem }),
-    ...(place === undefined ? {} : { place }),
-    ...(placeOf && {
-      placeOf: (column: string) => {
-        const field = fieldOf(column)
-        return field === undefined ? undefined : placeOf(field)
-      },
-    }),
+    ...(placeOf && { placeOf: (column: string) => placeOf(fieldOf(column) ?? 0) }),
     raw: () => row.raw(names),
   }
 }
@@ -165,6 +160,7 @@ function isBlank({ cells }: GridRow, isOfText: boolean): boolean {
   return cells.every((cell) => cell === null || cell === undefined || (isOfText && cell.text.trim() === ''))
 }
 
-function firstText({ cells }: GridRow): string {
+function firstText({ cells, begin }: GridRow): string {
+  if (begin !== undefined) return begin.trim()
   return cells.find((cell) => cell !== null && cell !== undefined && cell.text.trim() !== '')?.text.trim() ?? ''
 }

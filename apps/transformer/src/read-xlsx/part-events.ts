@@ -16,7 +16,8 @@ export function textOfPart({ file, package: parts, part }: Part, signal: AbortSi
  * @throws {PackedFileError} terminal: it is not well-formed
  */
 export async function* readPart(part: Part, events: XmlEvents, signal: AbortSignal): AsyncGenerator<void> {
-  const reader = new XmlReader(events)
+  // Programs write workbooks, not people: an attribute twice is no usual fault of theirs.
+  const reader = new XmlReader(events, { checksAttributes: false })
   const told = (work: () => void) => {
     try {
       work()
@@ -35,5 +36,6 @@ export async function* readPart(part: Part, events: XmlEvents, signal: AbortSign
 
 /** The name of an element or attribute without its prefix: programs differ in it. */
 export function localName(name: string): string {
-  return name.slice(name.indexOf(':') + 1)
+  const colon = name.indexOf(':')
+  return colon < 0 ? name : name.slice(colon + 1)
 }

@@ -35,7 +35,8 @@ test('cells keep their types and digits, whatever their place, text or style is 
 <row><c><v>3</v></c><c t="str"><f>A1&amp;"x"</f><v> a_x000D__x005F_ </v></c><c t="str"><f>""</f><v></v></c></row>`,
       },
     ],
-    texts: '<si><t xml:space="preserve"> shared </t></si><si><r><t>rich</t></r><r><rPr/><t> text</t></r><rPh><t>no</t></rPh></si>',
+    texts:
+      '<si><t xml:space="preserve"> shared </t></si><si><r><t>rich</t></r><r><rPr/><t> text</t></r><rPh><t>no</t></rPh></si>',
     formats: [14, 'yyyy\\-mm\\-dd hh:mm:ss', '[$-409]h:mm AM/PM'],
   })
   const { balance } = await refinery.refineFiles(dataset, { files: { 'a.bin': book } })
@@ -43,7 +44,15 @@ test('cells keep their types and digits, whatever their place, text or style is 
   expect(balance).toMatchObject({ in: 3, out: 3 })
   expect(await refinery.rowsOf('orders', 'id', all)).toEqual([
     { id: 3, note: ' a\r_ ', price: null, day: null, at: null, clock: null, ok: null },
-    { id: 1000, note: 'rich text', price: '1.2345', day: null, at: '2023-03-15T10:30:00.000000Z', clock: null, ok: false },
+    {
+      id: 1000,
+      note: 'rich text',
+      price: '1.2345',
+      day: null,
+      at: '2023-03-15T10:30:00.000000Z',
+      clock: null,
+      ok: false,
+    },
     {
       id: 9007199254740993n,
       note: ' shared ',
@@ -104,7 +113,10 @@ describe('what a cell does not have is a reject with its place', () => {
 })
 
 describe('days and times', () => {
-  const times = async (cells: readonly string[], { formats = [] as (number | string)[], is1904 = false, columns: of = columns } = {}) => {
+  const times = async (
+    cells: readonly string[],
+    { formats = [] as (number | string)[], is1904 = false, columns: of = columns } = {},
+  ) => {
     const rows = `${HEAD}${cells.map((cell, index) => `<row r="${index + 2}"><c><v>${index}</v></c>${cell}</row>`).join('')}`
     const book = aWorkbook({ sheets: [{ name: 'A', rows }], formats, is1904 })
     await using own = await aRefinery()
@@ -120,18 +132,32 @@ describe('days and times', () => {
     const cells = serials.map((serial, index) => day(serial, index + 2))
     const dates = ['1900-01-01', '1900-02-28', '1900-03-01', '2023-03-15', '9999-12-31']
     expect(await times(cells, { formats: [14] })).toEqual(dates)
-    expect(await times(cells.slice(0, 4), { formats: [14], is1904: true })).toEqual(['1904-01-02', '1904-02-29', '1904-03-02', '2027-03-16'])
+    expect(await times(cells.slice(0, 4), { formats: [14], is1904: true })).toEqual([
+      '1904-01-02',
+      '1904-02-29',
+      '1904-03-02',
+      '2027-03-16',
+    ])
   })
 
   test('a number of a workbook from 1904 is a day of it where formats say `excel`', async () => {
-    const of = columns.map((column) => (column.name === 'day' ? { ...column, reading: { ...column.reading, formats: ['excel'] } } : column))
+    const of = columns.map((column) =>
+      column.name === 'day' ? { ...column, reading: { ...column.reading, formats: ['excel'] } } : column,
+    )
     expect(await times(['<c r="D2"><v>43538</v></c>'], { is1904: true, columns: of })).toEqual(['2023-03-15'])
     expect(await times(['<c r="D2"><v>45000</v></c>'], { columns: of })).toEqual(['2023-03-15'])
   })
 
   test('a day that is one is not in a format of texts', async () => {
-    const of = columns.map((column) => (column.name === 'day' ? { ...column, reading: { ...column.reading, formats: ['%d.%m.%Y'] } } : column))
-    const cells = [day('45000', 2), '<c r="D3" t="str"><v>15.03.2023</v></c>', '<c r="D4" s="2"><v>45000</v></c>', '<c r="D5" t="d"><v>2023-03-15T00:00:00.000</v></c>']
+    const of = columns.map((column) =>
+      column.name === 'day' ? { ...column, reading: { ...column.reading, formats: ['%d.%m.%Y'] } } : column,
+    )
+    const cells = [
+      day('45000', 2),
+      '<c r="D3" t="str"><v>15.03.2023</v></c>',
+      '<c r="D4" s="2"><v>45000</v></c>',
+      '<c r="D5" t="d"><v>2023-03-15T00:00:00.000</v></c>',
+    ]
     expect(await times(cells, { formats: [14, 'yyyy-mm-dd hh:mm'], columns: of })).toEqual(Array(4).fill('2023-03-15'))
   })
 
@@ -162,7 +188,11 @@ describe('the table in a workbook', () => {
   const [one, two] = [aRow(1, 'a'), aRow(2, 'b')]
 
   test('is in the only visible sheet with rows', async () => {
-    const sheets = [sheet('Empty', '<row r="1"><c r="A1" s="1"/></row>'), sheet('Data', head, one), { ...sheet('Old', head, two), state: 'hidden' as const }]
+    const sheets = [
+      sheet('Empty', '<row r="1"><c r="A1" s="1"/></row>'),
+      sheet('Data', head, one),
+      { ...sheet('Old', head, two), state: 'hidden' as const },
+    ]
     expect((await rowsIn(twoColumns, aWorkbook({ sheets }))).rows).toEqual([{ id: 1, note: 'a' }])
   })
 
@@ -172,7 +202,11 @@ describe('the table in a workbook', () => {
     [{ sheet: 1 }, 1],
     [{ sheet: '1' }, 3],
   ])('is in the sheet that is named: %j', async (of, id) => {
-    const sheets = [sheet('Data', head, one), sheet('1', head, aRow(3, 'c')), { ...sheet('Old', head, two), state: 'veryHidden' as const }]
+    const sheets = [
+      sheet('Data', head, one),
+      sheet('1', head, aRow(3, 'c')),
+      { ...sheet('Old', head, two), state: 'veryHidden' as const },
+    ]
     expect((await rowsIn(read(of), aWorkbook({ sheets }))).rows).toMatchObject([{ id }])
   })
 
@@ -181,11 +215,25 @@ describe('the table in a workbook', () => {
     [{ sheet: 'Sheet1' }, /expected a worksheet `Sheet1`, got `Data`, `More`, `Old` \(hidden\)/],
     [{ sheet: 9 }, /expected 9 worksheets or more, got/],
   ])('is asked for where it is not clear: %j', async (of, message) => {
-    const sheets = [sheet('Data', head, one), sheet('More', head, two), { ...sheet('Old', head), state: 'hidden' as const }]
-    await expect(rowsIn(read(of), aWorkbook({ sheets }))).rejects.toMatchObject({ code: 'REFINE_WORKBOOK_REFUSED', message: expect.stringMatching(message) })
+    const sheets = [
+      sheet('Data', head, one),
+      sheet('More', head, two),
+      { ...sheet('Old', head), state: 'hidden' as const },
+    ]
+    await expect(rowsIn(read(of), aWorkbook({ sheets }))).rejects.toMatchObject({
+      code: 'REFINE_WORKBOOK_REFUSED',
+      message: expect.stringMatching(message),
+    })
   })
 
-  const titled = sheet('A', '<row r="2"><c r="B2" t="str"><v>Report</v></c></row>', '<row r="4"><c r="B4" t="str"><v>id</v></c><c t="str"><v>note</v></c><c r="E4" t="str"><v>scribble</v></c></row>', '<row r="6"><c r="B6"><v>1</v></c><c t="str"><v>a</v></c><c r="H6"><v>7</v></c></row>', '<row r="7"><c r="B7" t="str"><v>Total</v></c></row>', '<row r="9"><c r="B9" s="1"/></row>')
+  const titled = sheet(
+    'A',
+    '<row r="2"><c r="B2" t="str"><v>Report</v></c></row>',
+    '<row r="4"><c r="B4" t="str"><v>id</v></c><c t="str"><v>note</v></c><c r="E4" t="str"><v>scribble</v></c></row>',
+    '<row r="6"><c r="B6"><v>1</v></c><c t="str"><v>a</v></c><c r="H6"><v>7</v></c></row>',
+    '<row r="7"><c r="B7" t="str"><v>Total</v></c></row>',
+    '<row r="9"><c r="B9" s="1"/></row>',
+  )
 
   test.each([
     [{ skip: 2, footer: ['Total'] }, ['scribble', 'column H']],
@@ -204,11 +252,16 @@ describe('the table in a workbook', () => {
   })
 
   test('has a header of its own, or fails', async () => {
-    await expect(rowsIn(read({}), aWorkbook({ sheets: [titled] }))).rejects.toMatchObject({ code: 'REFINE_HEADER_MISMATCH' })
-    await expect(rowsIn(read({}), aWorkbook({ sheets: [sheet('A')] }))).rejects.toMatchObject({ code: 'REFINE_HEADER_MISMATCH' })
+    await expect(rowsIn(read({}), aWorkbook({ sheets: [titled] }))).rejects.toMatchObject({
+      code: 'REFINE_HEADER_MISMATCH',
+    })
+    await expect(rowsIn(read({}), aWorkbook({ sheets: [sheet('A')] }))).rejects.toMatchObject({
+      code: 'REFINE_HEADER_MISMATCH',
+    })
   })
 
-  const merged = (...refs: string[]) => `<mergeCells count="1">${refs.map((ref) => `<mergeCell ref="${ref}"/>`).join('')}</mergeCells>`
+  const merged = (...refs: string[]) =>
+    `<mergeCells count="1">${refs.map((ref) => `<mergeCell ref="${ref}"/>`).join('')}</mergeCells>`
 
   test('with merged cells has their value, none, or rejects, as is said', async () => {
     const rows = [head, aRow(1, 'north'), aRow(2, null), aRow(3, null), aRow(4, 'south')]
@@ -226,7 +279,9 @@ describe('the table in a workbook', () => {
   })
 
   test('has a header of several lines, with merged names', async () => {
-    const sales = aDataset({ columns: [aColumn('id', { type: 'BIGINT' }), aColumn('note', { reading: { from: ['sales 2026'] } })] })
+    const sales = aDataset({
+      columns: [aColumn('id', { type: 'BIGINT' }), aColumn('note', { reading: { from: ['sales 2026'] } })],
+    })
     const rows = [aRow('id', 'sales', null), aRow(null, 2025, 2026), aRow(1, 'x', 'a')]
     const book = aWorkbook({ sheets: [{ ...sheet('A', ...rows), after: merged('A1:A2', 'B1:C1') }] })
     const of = { ...sales, reading: { ...sales.reading, format: 'xlsx' as const, headerLines: 2 } }

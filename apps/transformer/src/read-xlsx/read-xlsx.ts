@@ -42,11 +42,17 @@ export function readXlsx({ name, file, reading, columns, limits }: XlsxFile): Re
       const book = await readWorkbook(name, parts, signal)
       ;({ dateSystem } = book)
       const partOf = (part: string): Part => ({ file: name, package: parts, part })
-      const texts =
-        book.textsPart === undefined ? NO_TEXTS : await SharedTexts.read(partOf(book.textsPart), signal)
+      const texts = book.textsPart === undefined ? NO_TEXTS : await SharedTexts.read(partOf(book.textsPart), signal)
       const rowsOf = (sheet: Sheet, areas: Pick<MergedAreas, 'at'>) => {
         const { mergedCells } = reading
-        const rows = new SheetRows({ name: sheet.name, book, texts, areas, range: { ...range, top: first }, mergedCells })
+        const rows = new SheetRows({
+          name: sheet.name,
+          book,
+          texts,
+          areas,
+          range: { ...range, top: first },
+          mergedCells,
+        })
         return taken(readPart(partOf(sheet.part), rows, signal), rows)
       }
       const hasRows = async (sheet: Sheet) => {

@@ -144,16 +144,20 @@ export class SheetRows {
     for (const area of touching) if (area.top === row) area.value = this.#cells[area.left] ?? null
     if (row < range.top || row > range.bottom) return
     const { left } = range
-    const own = this.#cells.slice(left, range.right + 1)
+    const own = left === 0 && range.right === Infinity ? this.#cells : this.#cells.slice(left, range.right + 1)
     const isEmpty = own.every((cell) => cell === undefined)
-    const cells = isEmpty ? own : this.#merged(own, touching, mergedCells)
-    const header = isEmpty ? own : this.#merged(own, touching.filter(({ top }) => top === row), 'fill')
+    const isMerged = touching.length > 0 && !isEmpty
     this.#rows.push({
-      cells,
-      header,
+      cells: isMerged ? this.#merged(own, touching, mergedCells) : own,
+      ...(isMerged && {
+        header: this.#merged(
+          own,
+          touching.filter(({ top }) => top === row),
+          'fill',
+        ),
+      }),
       line: row + 1,
       problem: this.#problem,
-      place: placeInSheet(name, row, left),
       placeOf: (field) => placeInSheet(name, row, left + field),
       raw: (names) => {
         const fields = own.flatMap((cell, field): [string, string][] =>

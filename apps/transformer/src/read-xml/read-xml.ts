@@ -73,6 +73,7 @@ class XmlSplitter {
   readonly #onRecord: (record: SplitElement) => void
   #path: readonly string[] | undefined
   readonly #isStated: boolean
+  #hasRoot = false
   /** The elements around, from the root; each with the number of those of its name before it, and of its children by name. */
   readonly #around: { readonly name: string; readonly place: string; readonly counts: Map<string, number> }[] = []
   #record:
@@ -103,9 +104,11 @@ class XmlSplitter {
 
   end(): void {
     this.#reader.end()
+    if (!this.#hasRoot) throw this.#reader.problem('no element')
   }
 
   #open(name: string, attributes: Readonly<Record<string, string>>): void {
+    this.#hasRoot = true
     if (this.#skipped > 0) {
       this.#skipped += 1
       return

@@ -197,7 +197,11 @@ async function stageCsv(unpacked: UnpackedFile, file: LandedFile, place: Place):
 }
 
 /** A file that came in another format than CSV. */
-async function stageReceived(unpacked: UnpackedFile, format: Exclude<FileFormat, 'csv'>, place: Place): Promise<StagedFile> {
+async function stageReceived(
+  unpacked: UnpackedFile,
+  format: Exclude<FileFormat, 'csv'>,
+  place: Place,
+): Promise<StagedFile> {
   if (format === 'parquet') return await stageReceivedParquet(unpacked, place)
   const { dataset, deps, index } = place
   const { name } = unpacked

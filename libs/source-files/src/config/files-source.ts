@@ -105,7 +105,8 @@ export const FilesSource = z.object({
 export type FilesSource = z.infer<typeof FilesSource>
 
 /** Cells of a sheet: `B3:F200`, `B3:F`, `B:F`, `3:200`, or `B3` for all from there on. */
-const RANGE = /^(?:[A-Z]{1,3}[1-9]\d{0,6}(?::(?:[A-Z]{1,3})?(?:[1-9]\d{0,6})?)?|[A-Z]{1,3}:[A-Z]{1,3}|[1-9]\d{0,6}:[1-9]\d{0,6})$/
+const RANGE =
+  /^(?:[A-Z]{1,3}[1-9]\d{0,6}(?::(?:[A-Z]{1,3})?(?:[1-9]\d{0,6})?)?|[A-Z]{1,3}:[A-Z]{1,3}|[1-9]\d{0,6}:[1-9]\d{0,6})$/
 
 /** Characters of a line of fixed width. */
 const width = z.int().min(1).max(1_000_000)
@@ -367,8 +368,7 @@ function checkFields(
   if (widths === undefined && fields === undefined)
     problems.error(at('format'), '`format: fixed-width` has no fields', 'add `widths` or `fields`: where each field is')
   if (fields === undefined) return
-  if (widths !== undefined)
-    problems.error(at('widths'), '`widths` and `fields` say the same', 'leave one of them out')
+  if (widths !== undefined) problems.error(at('widths'), '`widths` and `fields` say the same', 'leave one of them out')
   if (header !== undefined)
     problems.error(
       at('header'),
