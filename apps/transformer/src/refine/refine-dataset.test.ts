@@ -425,7 +425,7 @@ describe('a column that is gone', () => {
   const second = { files: { 'a.csv': 'id,name,cost\n1,aa,11\n3,cc,33\n' }, day: 2 }
 
   test.each(['snapshot', 'merge', 'append'] as const)(
-    'where it had values fails, %s, with what came besides',
+    'where it had values fails, %s, with what else came',
     async (mode) => {
       await using refinery = await aRefinery()
       const dataset = priced({ mode })
