@@ -1,7 +1,7 @@
 import sax from 'sax'
 
 /** Nesting of elements. Deeper nesting is a mistake, or an attack on the stack. */
-export const MAX_DEPTH = 128
+const MAX_DEPTH = 128
 
 /** Characters of a tag, a comment or a CDATA section: the parser holds each as a whole. */
 const MAX_PIECE = 16 * 1024 * 1024

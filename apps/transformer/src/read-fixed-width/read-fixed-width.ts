@@ -58,7 +58,7 @@ export function readFixedWidth({ name, file, reading, columns }: FixedWidthFile)
   })
   const rowOf = ({ text, line, bytes, isDamaged }: Line): GridRow => {
     // Characters beyond the first 65,536 have two places in a string.
-    const characters = /[\ud800-\udfff]/.test(text) ? [...text] : text
+    const characters = /[\ud800-\udfff]/.test(text) ? Array.from(text) : text
     const isShort = characters.length < length && reading.missingCells !== 'empty'
     const isLong = bytes.length > MAX_RECORD_BYTES
     const problem = isDamaged

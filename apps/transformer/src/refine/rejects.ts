@@ -136,7 +136,8 @@ async function* withRecords(
 
 /** The column of the first rule in a list: `price` of `type(price)`; the empty text for a rule without one. */
 function columnIn(rules: string): string {
-  return /^\w+\(([^\u001f]*)\)(?:\u001f|$)/.exec(rules)?.[1] ?? ''
+  const [first = ''] = rules.split('\u001f')
+  return /^\w+\((.*)\)$/.exec(first)?.[1] ?? ''
 }
 
 function damageOf({ encoding }: ReadableCsv): string {
