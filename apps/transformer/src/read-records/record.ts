@@ -33,7 +33,7 @@ export type FoundRecord = {
   readonly line: number
   /** The place within the file where lines do not say it: `$.items[16]`. */
   readonly place?: string
-  /** The place of its value for a column, where that is known apart: `Sheet1!B7`. */
+  /** The place of its value for a column, where that is known apart and has its line: `Sheet1!B7`. */
   readonly placeOf?: (column: string) => string | undefined
   /** Why it is rejected, without its values. */
   readonly problem?: string

@@ -93,7 +93,7 @@ export function formOfFormat(code: string): TimeForm | undefined {
     // Fractions of a second.
     .replaceAll(/(s)[.,]0+/gi, '$1')
     .toLowerCase()
-  if (/^\s*general/.test(letters) || /[0#?@]/.test(letters)) return undefined
+  if (/^\s*(?:general|standard)/.test(letters) || /[0#?@]/.test(letters)) return undefined
   const isTime = /[hs]|am\/pm|a\/p/.test(letters)
   const others = letters.replaceAll(/am\/pm|a\/p/g, '')
   const isDate = /[ydg]|bb/.test(others) || (!isTime && /[me]/.test(others))

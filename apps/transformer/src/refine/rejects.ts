@@ -125,7 +125,9 @@ async function* withRecords(
         const place = record?.placeOf?.(columnIn(rules)) ?? record?.place
         const file = place === undefined ? name : `${name} ${place}`
         const what = rules === ROW_SHAPE ? problem : found
-        rows.push([file, String(line), rules, what, String(kept), record?.raw() ?? null])
+        // A cell's place has its row.
+        const ofLine = record?.placeOf === undefined ? String(line) : null
+        rows.push([file, ofLine, rules, what, String(kept), record?.raw() ?? null])
       }
       yield rows
     }
