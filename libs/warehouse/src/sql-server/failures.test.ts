@@ -77,6 +77,61 @@ describe('SDK protocol tests against the loopback endpoint: a load', () => {
     })
   })
 
+  describe.each(['nothing inserted', 'error', 'hang-up'] as const)(
+    'whose bulk insert, once it is given up, ends on the server with: %s',
+    (end) => {
+      const shortened = (type: string) => (type === 'VARCHAR(40)' ? 'VARCHAR(5)' : type)
+      const short = { ...titles, columns: titles.columns.map((column) => ({ ...column, type: shortened(column.type) })) }
+
+      test('tells the value that it refused', async () => {
+        await using it = await given()
+        endpoint.endOfIgnoredBulk = end
+
+        await expect(
+          it.warehouse.replace(short, batches([title(1, { 'Name of it': 'much too long' })]), load),
+        ).rejects.toMatchObject({
+          code: 'WAREHOUSE_REFUSED',
+          retryable: false,
+          message: expect.stringMatching(/longer than its column allows \(column Name of it\)/),
+        })
+        expect(await read(it.warehouse)).toEqual(manyTitles(2))
+        expect((await it.staging()).rows).toEqual([])
+      })
+
+      test('tells a value of another type, and what the source of the rows says, first or in mid-way', async () => {
+        await using it = await given()
+        endpoint.endOfIgnoredBulk = end
+        const failing = (count: number): WarehouseRows =>
+          (async function* () {
+            if (count > 0) yield* batches(manyTitles(count))
+            throw new RangeError('the file is damaged')
+          })()
+
+        await expect(
+          it.warehouse.replace(titles, batches([title(1, { title_id: 'one' })]), load),
+        ).rejects.toMatchObject({ code: 'WAREHOUSE_REFUSED' })
+        for (const count of [0, 1, 5000])
+          await expect(it.warehouse.replace(titles, failing(count), load)).rejects.toThrow('the file is damaged')
+        expect(await read(it.warehouse)).toEqual(manyTitles(2))
+      })
+
+      test('tells that it was stopped', async () => {
+        await using it = await given()
+        endpoint.endOfIgnoredBulk = end
+        const stop = new AbortController()
+        const rows: WarehouseRows = (async function* () {
+          yield* batches(manyTitles(10))
+          stop.abort()
+          yield* batches(manyTitles(10))
+        })()
+
+        await expect(it.warehouse.replace(titles, rows, { ...load, signal: stop.signal })).rejects.toMatchObject({
+          code: 'WORK_CANCELLED',
+        })
+      })
+    },
+  )
+
   describe('of other columns than those of the table that is there', () => {
     const narrower = { ...titles, columns: titles.columns.slice(0, 2) }
     const aView = () => {
