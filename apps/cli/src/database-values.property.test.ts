@@ -127,19 +127,23 @@ const KINDS: readonly Kind[] = [
     type: 'numeric(4,1)[]',
     contract: 'logicalType: array, items: { logicalType: number, physicalType: "DECIMAL(4,1)" }',
     value: oneOf('{}', '{1.5,NULL}', '{NaN,1}', '{{1},{2}}'),
-    text: (column) => `to_jsonb(${column})::text`,
+    // In the lists of the mart, decimals are texts: JSON numbers may lose digits where they are read.
+    text: (column) => `replace(to_jsonb(${column})::text, '"', '')`,
     isRejected: (text) => text.includes('NaN') || text.startsWith('[['),
   },
 ]
+
+/** Each is refined and loaded by itself, all of them in one run of a pipeline. */
+const TABLES = 10
 
 const aTable = fc
   .uniqueArray(fc.constantFrom(...KINDS.keys()), { minLength: 1, maxLength: 5 })
   .chain((kinds) =>
     fc.record({
-      kinds: fc.constant(kinds.flatMap((kind) => KINDS[kind] ?? [])),
+      kinds: fc.constant(kinds),
       rows: fc.array(
         fc.tuple(...kinds.map((kind) => fc.option(KINDS[kind]?.value ?? fc.constant(null), { freq: 6 }))),
-        { minLength: 1, maxLength: 12 },
+        { minLength: 1, maxLength: 16 },
       ),
     }),
   )
@@ -150,8 +154,9 @@ test('random tables of PostgreSQL are in the mart with the same values, or each 
   await using server = await startPostgresServer({ database, exclusive: createExclusive(), port: 0, ...login })
 
   await fc.assert(
-    fc.asyncProperty(fc.array(aTable, { minLength: 1, maxLength: 4 }), async (tables) => {
+    fc.asyncProperty(fc.array(aTable, { minLength: TABLES, maxLength: TABLES }), async (tables) => {
       await database.exec('DROP SCHEMA public CASCADE; CREATE SCHEMA public')
+      const typed = tables.map(({ kinds, rows }) => ({ kinds: kinds.flatMap((kind) => KINDS[kind] ?? []), rows }))
       await using directory = await temporaryDirectory()
       const folder = join(directory.path, 'mine')
       const state = join(directory.path, 'state')
@@ -171,7 +176,7 @@ ${names.map((name) => `      ${name}: { table: public.${name}, maxRejected: 100%
 serve: [${names.join(', ')}]
 `,
       )
-      for (const [table, { kinds, rows }] of tables.entries()) {
+      for (const [table, { kinds, rows }] of typed.entries()) {
         await database.exec(
           `CREATE TABLE t${table} (id int PRIMARY KEY, ${kinds.map(({ type }, index) => `c${index} ${type}`).join(', ')})`,
         )
@@ -200,7 +205,7 @@ ${columns.join('')}`,
       })
 
       expect(exitCode, screen).toBe(0)
-      for (const [table, { kinds, rows }] of tables.entries()) {
+      for (const [table, { kinds, rows }] of typed.entries()) {
         const texts = kinds.map(({ text }, index) => `${text(`c${index}`)} AS c${index}`)
         const select = `SELECT id, ${texts.join(', ')} FROM t${table} ORDER BY id`
         const source = (await database.query<Record<string, string | null>>(select)).rows
@@ -225,7 +230,8 @@ ${columns.join('')}`,
         }
       }
     }),
-    { numRuns: 4 },
+    // To make a counterexample smaller would take minutes: the rows that fail are told.
+    { numRuns: 1, endOnFailure: true },
   )
   await database.close()
 }, 300_000)

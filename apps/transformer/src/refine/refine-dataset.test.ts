@@ -824,6 +824,28 @@ describe('a landed database table', () => {
     ])
   })
 
+  test('of which a rejected row holds NaN and infinity is kept as JSON that everybody reads', async () => {
+    await using refinery = await aRefinery()
+    const content = await parquet(
+      refinery,
+      `SELECT NULL::INTEGER AS id, 'nan'::DOUBLE AS a, '-inf'::FLOAT AS b, ['inf'::DOUBLE, 1.5, NULL] AS c, [2.5::DOUBLE] AS d, NULL::DOUBLE AS e, 0.1::DOUBLE AS f`,
+    )
+    await refinery.refineFiles(aDataset({ columns: [aColumn('id', { type: 'INTEGER', required: true })] }), {
+      files: { 'part-00000.parquet': content },
+      manifest: { format: 'parquet', rowCount: 1 },
+    })
+    const [reject] = await refinery.rowsOf('_rejects/orders', 'ALL', 'raw')
+    expect(JSON.parse(String(reject?.['raw']))).toEqual({
+      id: null,
+      a: 'NaN',
+      b: '-Infinity',
+      c: ['Infinity', '1.5', null],
+      d: [2.5],
+      e: null,
+      f: 0.1,
+    })
+  })
+
   test('whose values do not all fit their types: such rows are rejected with the text, or are that text', async () => {
     await using refinery = await aRefinery()
     const unfit = `CASE WHEN score IS NULL THEN {'score': odd, 'noted': odd, 'note': odd, 'items': odd} END AS "cinelake.unfit"`

@@ -40,17 +40,29 @@ export function orUnfit(
 
 /** The columns of a landed file as SQL of fields for `struct_pack`, each with its text where it does not fit. */
 export function fieldsWithUnfit(
-  columns: readonly { readonly name: string }[],
+  columns: readonly { readonly name: string; readonly type: string }[],
   unfit: Unfit | undefined,
   source: string,
 ): string {
   const of = (name: string) => `${source}.${identifier(name)}`
   return columns
     .filter(({ name }) => name !== unfit?.column)
-    .map(({ name }) => {
-      if (unfit?.of.includes(name) !== true) return `${identifier(name)} := ${of(name)}`
+    .map(({ name, type }) => {
+      const value = asJson(of(name), type)
+      if (unfit?.of.includes(name) !== true) return `${identifier(name)} := ${value}`
       const text = `to_json(struct_extract(${of(unfit.column)}, ${literal(name)}))`
-      return `${identifier(name)} := coalesce(${text}, to_json(${of(name)}))`
+      return `${identifier(name)} := coalesce(${text}, to_json(${value}))`
     })
     .join(', ')
+}
+
+/** The engine (1.5.6) writes NaN and infinity as they are, which is no JSON: they become texts. */
+function asJson(value: string, type: string): string {
+  const spelt = (number: string) =>
+    `CASE WHEN isnan(${number}) THEN 'NaN' WHEN isinf(${number}) THEN CASE WHEN ${number} > 0 THEN 'Infinity' ELSE '-Infinity' END ELSE CAST(${number} AS VARCHAR) END`
+  if (/^(?:FLOAT|DOUBLE)$/.test(type))
+    return `CASE WHEN isfinite(${value}) THEN to_json(${value}) ELSE to_json(${spelt(value)}) END`
+  if (!/^(?:FLOAT|DOUBLE)\[\]$/.test(type)) return value
+  const isOdd = `len(list_filter(${value}, lambda v: NOT isfinite(v))) > 0`
+  return `CASE WHEN ${isOdd} THEN to_json(list_transform(${value}, lambda v: ${spelt('v')})) ELSE to_json(${value}) END`
 }
