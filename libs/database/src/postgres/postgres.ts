@@ -73,15 +73,14 @@ export function openPostgresConnections<Schema>(
   pool.on('error', (error) => log.warn({ location, reason: error.message }, 'a connection to the database broke'))
   // The pool listens to its connections only while they are idle.
   pool.on('connect', (client) => client.on('error', () => {}))
-  let connected = 0
-  pool.on('connect', () => (connected += 1))
-  pool.on('remove', () => (connected -= 1))
+  let lent = 0
+  pool.on('acquire', () => (lent += 1))
+  pool.on('release', () => (lent -= 1))
   const acquire = async () =>
     await pool.connect().catch((error: unknown) => {
       // The pool says the same whether its connections are lent, or still being made.
       if (!(error instanceof Error) || error.message !== NONE_FREE) throw connectError(error, location)
-      const isFull = connected >= pool.options.max
-      const reason = isFull ? 'all connections are in use' : 'no connection was made in time'
+      const reason = lent >= pool.options.max ? 'all connections are in use' : 'no connection was made in time'
       throw new DatabaseUnavailableError(location, reason, { cause: error })
     })
   return {
