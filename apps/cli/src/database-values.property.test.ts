@@ -84,13 +84,30 @@ const KINDS: readonly Kind[] = [
   {
     type: 'date',
     contract: 'logicalType: date',
-    value: oneOf('2026-03-01', '0044-03-15 BC', '4713-01-01 BC', '9999-12-31', '10000-01-01', 'infinity', '-infinity', '5874897-12-31', '0001-01-01'),
+    value: oneOf(
+      '2026-03-01',
+      '0044-03-15 BC',
+      '4713-01-01 BC',
+      '9999-12-31',
+      '10000-01-01',
+      'infinity',
+      '-infinity',
+      '5874897-12-31',
+      '0001-01-01',
+    ),
     text: asText,
   },
   {
     type: 'timestamptz',
     contract: 'logicalType: timestamp',
-    value: oneOf('2026-03-01 10:00:00.123456+02', 'infinity', '-infinity', '294276-12-31 23:59:59Z', '4713-01-01 00:00:00Z BC', '1969-12-31 23:59:59.999999Z'),
+    value: oneOf(
+      '2026-03-01 10:00:00.123456+02',
+      'infinity',
+      '-infinity',
+      '294276-12-31 23:59:59Z',
+      '4713-01-01 00:00:00Z BC',
+      '1969-12-31 23:59:59.999999Z',
+    ),
     text: asText,
     isRejected: (text) => text.startsWith('294276'),
   },
@@ -136,17 +153,15 @@ const KINDS: readonly Kind[] = [
 /** Each is refined and loaded by itself, all of them in one run of a pipeline. */
 const TABLES = 10
 
-const aTable = fc
-  .uniqueArray(fc.constantFrom(...KINDS.keys()), { minLength: 1, maxLength: 5 })
-  .chain((kinds) =>
-    fc.record({
-      kinds: fc.constant(kinds),
-      rows: fc.array(
-        fc.tuple(...kinds.map((kind) => fc.option(KINDS[kind]?.value ?? fc.constant(null), { freq: 6 }))),
-        { minLength: 1, maxLength: 16 },
-      ),
+const aTable = fc.uniqueArray(fc.constantFrom(...KINDS.keys()), { minLength: 1, maxLength: 5 }).chain((kinds) =>
+  fc.record({
+    kinds: fc.constant(kinds),
+    rows: fc.array(fc.tuple(...kinds.map((kind) => fc.option(KINDS[kind]?.value ?? fc.constant(null), { freq: 6 }))), {
+      minLength: 1,
+      maxLength: 16,
     }),
-  )
+  }),
+)
 
 test('random tables of PostgreSQL are in the mart with the same values, or each row that is not is a reject that shows it', async () => {
   const database = await PGlite.create()
@@ -204,7 +219,7 @@ ${columns.join('')}`,
         ERP_PASSWORD: 'p',
       })
 
-      expect(exitCode, screen).toBe(0)
+      expect(exitCode === 0 ? '' : screen).toBe('')
       for (const [table, { kinds, rows }] of typed.entries()) {
         const texts = kinds.map(({ text }, index) => `${text(`c${index}`)} AS c${index}`)
         const select = `SELECT id, ${texts.join(', ')} FROM t${table} ORDER BY id`
@@ -225,8 +240,8 @@ ${columns.join('')}`,
             const text = row[`c${index}`] ?? null
             return text !== null && isRejected?.(text) === true ? [`c${index}`] : []
           })
-          if (wrong.length > 0) expect(rejects.has(row['id']), JSON.stringify(row)).toBe(true)
-          else expect(mart.get(row['id']) ?? rejects.get(row['id'])).toEqual(row)
+          const made = rejects.has(row['id']) ? 'rejected' : mart.get(row['id'])
+          expect({ row, made }).toEqual({ row, made: wrong.length > 0 ? 'rejected' : row })
         }
       }
     }),

@@ -143,7 +143,7 @@ describe('the lake', () => {
       `SELECT * FROM read_text('${file}')`,
       "SELECT getenv('PATH')",
     ]) {
-      expect((await query('--lake', sql)).exitCode, sql).toBe(2)
+      expect(await query('--lake', sql)).toMatchObject({ exitCode: 2 })
     }
     await expect(stat(file)).rejects.toThrow('ENOENT')
   })

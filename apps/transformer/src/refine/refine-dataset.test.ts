@@ -813,8 +813,8 @@ describe('a landed database table', () => {
       files: { 'part-00000.parquet': content },
       manifest: { format: 'parquet', rowCount: 1 },
     })
-    const [reject] = await refinery.rowsOf('_rejects/orders', 'ALL', 'raw')
-    expect(JSON.parse(String(reject?.['raw']))).toEqual({
+    const [reject] = (await refinery.rowsOf('_rejects/orders', 'ALL', 'raw')) as { raw: string }[]
+    expect(JSON.parse(reject?.raw ?? '')).toEqual({
       id: null,
       a: 'NaN',
       b: '-Infinity',
@@ -834,12 +834,15 @@ describe('a landed database table', () => {
        FROM (VALUES (1, 8.7, 'n', ''), (2, NULL, 'm', 'NaN'), (3, NULL, NULL, '\\xff'), (4, NULL, 'o', 'none')) AS t(id, score, note, odd)`,
     )
     const refine = async (columns: Parameters<typeof aDataset>[0]['columns'], day: number) =>
-      await refinery.refineFiles(aDataset({ name: `t${day}`, columns: [aColumn('id', { type: 'INTEGER' }), ...columns] }), {
-        files: { 'part-00000.parquet': content },
-        day,
-        manifest: { format: 'parquet', rowCount: 4 },
-        unfit: { column: 'cinelake.unfit', of: ['score', 'noted', 'note', 'items'] },
-      })
+      await refinery.refineFiles(
+        aDataset({ name: `t${day}`, columns: [aColumn('id', { type: 'INTEGER' }), ...columns] }),
+        {
+          files: { 'part-00000.parquet': content },
+          day,
+          manifest: { format: 'parquet', rowCount: 4 },
+          unfit: { column: 'cinelake.unfit', of: ['score', 'noted', 'note', 'items'] },
+        },
+      )
 
     const typed = aColumn('score', { type: 'DECIMAL(4,1)', reading: { nulls: ['none'] } })
     expect(await refine([typed], 1)).toMatchObject({

@@ -18,7 +18,13 @@ const BYTES = literal(String.raw`\x`)
  */
 export function orUnfit(
   { value, text }: ColumnSql,
-  { column, texts, name, landed, nulls }: {
+  {
+    column,
+    texts,
+    name,
+    landed,
+    nulls,
+  }: {
     readonly column: Pick<CheckedColumn, 'type' | 'reading'>
     readonly texts: string
     /** Of the column in the file. */

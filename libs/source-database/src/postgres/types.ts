@@ -123,8 +123,7 @@ function arrayLanding({ element, dimensions }: { element: string; dimensions: nu
   const list = (column: string) => `${sendAs === undefined ? column : `${column}::${sendAs}[]`}::pg_catalog.text[]`
   return {
     type: `${type}[]`,
-    toText: (column) =>
-      `pg_catalog.to_json(${list(column)})::pg_catalog.text`,
+    toText: (column) => `pg_catalog.to_json(${list(column)})::pg_catalog.text`,
     // Items are texts or null, so that only a value with more dimensions begins like this; without it, it is no JSON.
     fromText: (value) =>
       `list_transform(CAST(CAST(regexp_replace(${value}, '^\\[\\[', '') AS JSON) AS VARCHAR[]), lambda v: ${fromText('v')})`,

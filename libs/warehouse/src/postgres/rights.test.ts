@@ -33,9 +33,9 @@ describe.skipIf(server === undefined)(`the rights of the service and of analysts
     }
     await all.sql(/runs: (.*)$/.exec(String((await failureOf(opening())) as Error))?.[1] ?? '')
     const warehouse = await opening()
-    expect(
-      await warehouse.replace(titles, batches(manyTitles(2)), { task: 't', version: 1 }),
-    ).toMatchObject({ outcome: 'replaced' })
+    expect(await warehouse.replace(titles, batches(manyTitles(2)), { task: 't', version: 1 })).toMatchObject({
+      outcome: 'replaced',
+    })
 
     const inShop = async () =>
       await warehouse.replace({ ...titles, schema: 'shop' }, batches(manyTitles(2)), { task: 't', version: 1 })
@@ -53,7 +53,11 @@ describe.skipIf(server === undefined)(`the rights of the service and of analysts
     const name = `loader_${randomBytes(6).toString('hex')}`
     const run = async (sql: string) => {
       const client = await admin.connect()
-      await client.query(sql).finally(() => client.end())
+      try {
+        await client.query(sql)
+      } finally {
+        await client.end()
+      }
     }
     await run(`CREATE ROLE ${name} LOGIN PASSWORD 'p'`)
     const url = Object.assign(new URL(database.url), { username: name, password: 'p' }).href

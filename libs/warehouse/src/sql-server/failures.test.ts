@@ -81,7 +81,10 @@ describe('SDK protocol tests against the loopback endpoint: a load', () => {
     'whose bulk insert, once it is given up, ends on the server with: %s',
     (end) => {
       const shortened = (type: string) => (type === 'VARCHAR(40)' ? 'VARCHAR(5)' : type)
-      const short = { ...titles, columns: titles.columns.map((column) => ({ ...column, type: shortened(column.type) })) }
+      const short = {
+        ...titles,
+        columns: titles.columns.map((column) => ({ ...column, type: shortened(column.type) })),
+      }
 
       test('tells the value that it refused', async () => {
         await using it = await given()
