@@ -1,3 +1,4 @@
+import type { ColumnPlaces } from '@cinelake/csv'
 import type { CheckedColumn, CheckedContract, CheckedDataset } from '@cinelake/pipeline'
 import { identifier, literal } from '@cinelake/sql'
 import { FLAGS } from '../read-csv/copy.ts'
@@ -61,7 +62,7 @@ export function csvSource(csv: ForeseenCsv, { contract, reading }: CheckedDatase
     const place = csv.places[index]
     return place === undefined
       ? absent(column)
-      : readColumn(column, identifier(fieldColumn(place)), reading.nulls, isTyped)
+      : readColumn(partOf(column, csv.paths?.[index]), identifier(fieldColumn(place)), reading.nulls, isTyped)
   })
   const flagged = (flag: string) => `starts_with(${identifier(FLAG_COLUMN)}, ${literal(flag)})`
   const unread = [
@@ -78,11 +79,19 @@ export function csvSource(csv: ForeseenCsv, { contract, reading }: CheckedDatase
   }
 }
 
+/** A column of which the file has the value within a field. */
+function partOf(column: CheckedColumn, within: string | undefined): CheckedColumn {
+  if (within === undefined) return column
+  const { path = '' } = column.reading
+  const dot = path === '' || path.startsWith('[') ? '' : '.'
+  return { ...column, reading: { ...column.reading, path: `${within}${dot}${path}` } }
+}
+
 /** The rows of a Parquet file. @param options its rows to take, and how a typed column is read */
 export function parquetSource(
   file: string,
   landed: readonly { readonly name: string; readonly type: string }[],
-  places: readonly (number | undefined)[],
+  { places, paths }: Pick<ColumnPlaces, 'places' | 'paths'>,
   { contract, reading }: CheckedDataset,
   { where = '', read = readLanded } = {},
 ): StageSource {
@@ -91,7 +100,7 @@ export function parquetSource(
     const place = places[index]
     const type = place === undefined ? undefined : landed[place]?.type
     if (place === undefined || type === undefined) return absent(column)
-    return read(column, identifier(fieldColumn(place)), type, reading.nulls)
+    return read(partOf(column, paths?.[index]), identifier(fieldColumn(place)), type, reading.nulls)
   })
   return {
     relation: `(SELECT ${fields.join(', ')} FROM ${landedParquet(file)}${where === '' ? '' : ` WHERE ${where}`})`,

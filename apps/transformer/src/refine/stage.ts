@@ -241,19 +241,20 @@ async function stageReceivedParquet({ name, file: received }: UnpackedFile, plac
     throw new FileUnreadableError(name, { line: 1 }, 'a whole Parquet file', got, { cause: error })
   }
   const landed = await deps.session.describe(`SELECT * FROM ${landedParquet(file)}`).catch(damaged)
-  const { places, unknown, problems } = matchColumns(
+  const match = matchColumns(
     landed.map((column) => column.name),
     dataset.contract.columns,
   )
+  const { unknown, problems } = match
   if (problems.length > 0)
     throw refineErrors.REFINE_HEADER_MISMATCH(name, 1, 'the columns of the contract', problems.join('; '))
-  const found = await stage(parquetSource(file, landed, places, dataset, { read: readReceived }), place).catch(damaged)
+  const found = await stage(parquetSource(file, landed, match, dataset, { read: readReceived }), place).catch(damaged)
   const [{ rowCount } = { rowCount: 0 }] = await deps.session.rows<{ rowCount: number }>(
     `SELECT sum(num_rows)::BIGINT AS "rowCount" FROM parquet_file_metadata(${literal(file)})`,
   )
   if (found.rowCount !== rowCount) throw refineErrors.REFINE_RECORDS_LOST(name, rowCount, found.rowCount)
   if (isAny(found)) await keepParquetRejects({ name, file, landed }, { path: place.path, ...found }, deps)
-  const missing = missingOf({ places }, dataset)
+  const missing = missingOf(match, dataset)
   return { names: [name], placeOf: inFile(name), path: place.path, ...found, unknown, missing }
 }
 
@@ -268,7 +269,7 @@ async function stageParquet(file: LandedFile, place: Place, manifest: Manifest):
   if (match.problems.length > 0) {
     throw refineErrors.REFINE_HEADER_MISMATCH(file.name, 1, `the columns of the contract`, match.problems.join('; '))
   }
-  const sourceOf = (where = '') => parquetSource(local.file, landed, match.places, dataset, { where })
+  const sourceOf = (where = '') => parquetSource(local.file, landed, match, dataset, { where })
   const found = await stage(sourceOf(isOfChanges ? REMAINING : ''), place)
   const gone = sourceOf(DELETED_COLUMN)
   const deleted = isOfChanges
