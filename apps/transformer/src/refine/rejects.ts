@@ -121,10 +121,10 @@ async function* withRecords(
           batch = next.value
         }
         const record = batch[ordinal - first]
-        const { line = 0, place, problem = TOO_LONG } = record ?? {}
+        const { line, place, problem = TOO_LONG } = record ?? {}
         const file = place === undefined ? name : `${name} ${place}`
         const what = rules === ROW_SHAPE ? problem : found
-        rows.push([file, String(line), rules, what, String(kept), record?.raw() ?? null])
+        rows.push([file, line === undefined ? null : String(line), rules, what, String(kept), record?.raw() ?? null])
       }
       yield rows
     }
