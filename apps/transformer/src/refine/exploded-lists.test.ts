@@ -126,7 +126,7 @@ test.each([
   expect(balance).toMatchObject({ in: 2, out: 1, rejected: 1 })
   const [reject] = await refinery.rowsOf('_rejects/orders', 'ALL', 'rule, file, found')
   expect(reject).toMatchObject({ rule: 'row_shape', file: `a.csv ${place}` })
-  expect(String(reject?.['found'])).toContain(why)
+  expect(JSON.stringify(reject?.['found'])).toContain(why)
 })
 
 test('a file without the list fails', async () => {
