@@ -31,6 +31,8 @@ export type CsvDeclaration = {
 export type ColumnPlaces = {
   /** For each column of the contract the index of its field, from 0; undefined for a column that the file does not have. */
   readonly places: readonly (number | undefined)[]
+  /** For each column that is a part of its field, where in it: `address.city`. Absent where none is. */
+  readonly paths?: readonly (string | undefined)[]
   /** The header. */
   readonly names: readonly string[]
   /** Names of fields that are not columns of the contract. */
@@ -196,7 +198,8 @@ export function matchColumns(header: readonly string[], columns: readonly CsvCol
   const plain = names.map(plainName)
   const problems: string[] = []
   const claimed = new Set<number>()
-  const places = columns.map(({ name, required, reading }) => {
+  const paths: (string | undefined)[] = columns.map(() => undefined)
+  const places = columns.map(({ name, required, reading }, column) => {
     const { position } = reading
     if (position !== undefined) {
       claimed.add(position - 1)
@@ -208,6 +211,12 @@ export function matchColumns(header: readonly string[], columns: readonly CsvCol
     for (const [index, found] of plain.entries()) if (spellings.includes(found)) claimed.add(index)
     const from = reading.from.find((candidate) => plain.includes(plainName(candidate)))
     if (from === undefined) {
+      const part = partOf(reading.from, plain)
+      if (part !== undefined) {
+        claimed.add(part.place)
+        paths[column] = part.path
+        return part.place
+      }
       const expected = reading.from.map((spelling) => `\`${spelling}\``).join(' or ')
       if (required) problems.push(`the required column \`${name}\` (${expected}) is missing`)
       return undefined
@@ -222,8 +231,28 @@ export function matchColumns(header: readonly string[], columns: readonly CsvCol
     return found[0]
   })
   if (places.every((place) => place === undefined)) problems.unshift('none of its fields is a known column')
-  return { places, names, unknown: names.filter((_, index) => !claimed.has(index)), problems }
+  const unknown = names.filter((_, index) => !claimed.has(index))
+  return { places, ...(paths.some((path) => path !== undefined) && { paths }), names, unknown, problems }
 }
+
+/** The field of which a spelling names a part: of `profile.address.city` the field `profile`, where there is one alone. */
+function partOf(
+  spellings: readonly string[],
+  names: readonly string[],
+): { readonly place: number; readonly path: string } | undefined {
+  for (const spelling of spellings) {
+    const steps = spelling.split('.')
+    for (let count = steps.length - 1; count > 0; count--) {
+      const places = placesOf(plainName(steps.slice(0, count).join('.')), names)
+      const path = steps.slice(count).join('.')
+      if (places[0] !== undefined && places.length === 1 && PATH.test(path)) return { place: places[0], path }
+    }
+  }
+  return undefined
+}
+
+/** Names with dots between them, and places in lists: `address.city`, `lines[0].price`. */
+const PATH = /^[^.[\]"]+(?:\[\d+\])*(?:\.[^.[\]"]+(?:\[\d+\])*)*$/
 
 function placesOf(name: string, names: readonly string[]): number[] {
   return names.flatMap((found, place) => (found === name ? [place] : []))

@@ -52,12 +52,24 @@ export const CheckedContract = z.object({
 })
 export type CheckedContract = z.infer<typeof CheckedContract>
 
+/** Rows that are the items of a list in the rows of another dataset of the source. */
+export const Exploded = z.object({
+  /** The other dataset; rows name their parent in columns `<dataset>.<key>`. */
+  dataset: z.string(),
+  /** The source's name of the list, by dots one within an object. */
+  field: z.string(),
+  /** The primary key of the other dataset, as it is read there. */
+  key: z.array(CheckedColumn).min(1),
+})
+export type Exploded = z.infer<typeof Exploded>
+
 export const CheckedDataset = z.object({
   /** The refined table's name. */
   name: z.string(),
   source: z.string(),
-  /** The dataset's name within the source. */
+  /** The name within the source of the dataset that lands it: its own, or that of which it has the items. */
   sourceDataset: z.string(),
+  explodedFrom: Exploded.optional(),
   contract: CheckedContract,
   reading: FileReading,
   mode: RefineMode,

@@ -1,6 +1,7 @@
 export {
   CheckedContract,
   CheckedDataset,
+  Exploded,
   CheckedModel,
   CheckedPipeline,
   freezePipeline,

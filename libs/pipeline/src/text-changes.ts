@@ -76,7 +76,7 @@ function landingText({ sources }: CheckedPipeline, name: string, dataset: string
 
 /** A column that only one version has is the contract's change: how it is read follows from its name. */
 function datasetText(
-  { contract, source, sourceDataset, ...mapping }: CheckedDataset,
+  { contract, source, sourceDataset: _landed, ...mapping }: CheckedDataset,
   { datasets }: CheckedPipeline,
 ): TextPart[] {
   const others = datasets.find(({ name }) => name === mapping.name)?.contract.columns ?? []
@@ -85,7 +85,7 @@ function datasetText(
   return [
     { place: file, content: { ...terms, columns: columns.map(({ reading: _reading, ...column }) => column) } },
     {
-      place: datasetKeyPath(source, sourceDataset),
+      place: datasetKeyPath(source, mapping.name),
       content: { ...mapping, columns: inBoth.map(({ name, reading }) => ({ name, reading })) },
     },
   ]

@@ -11,6 +11,7 @@ export {
   type ColumnDetailsText,
   type ColumnReadingText,
 } from './dataset-text.ts'
+export { checkExplodeNames, explode, parentInText, readOwnPlace } from './exploded.ts'
 export { Schedule } from './source-tasks.ts'
 export {
   ingestName,

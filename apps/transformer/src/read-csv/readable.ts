@@ -52,6 +52,7 @@ export type ReadableCsv = {
   /** Fields of a record, without a copy's flag. */
   readonly fieldCount: number
   readonly places: CsvHead['places']
+  readonly paths?: CsvHead['paths']
   /** Names in the header that are not columns of the contract. */
   readonly unknown: readonly string[]
   readonly encoding: Encoding
@@ -336,8 +337,8 @@ function told(source: Pick<CsvSource, 'name'>, encoding: Encoding, decode: () =>
 }
 
 function described(source: CsvSource, head: CsvHead) {
-  const { dialect, fieldCount, places, unknown } = head
-  return { name: source.name, dialect, fieldCount, places, unknown }
+  const { dialect, fieldCount, places, paths, unknown } = head
+  return { name: source.name, dialect, fieldCount, places, ...(paths && { paths }), unknown }
 }
 
 function headOf(source: Pick<CsvSource, 'name' | 'columns' | 'reading'>, bytes: Uint8Array, isWhole: boolean): CsvHead {

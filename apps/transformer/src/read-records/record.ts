@@ -29,8 +29,8 @@ export type Cell = { readonly kind: Kind; readonly text: string } | null
 export type FoundRecord = {
   /** One per column of the contract; empty for a record with a problem. */
   readonly cells: readonly Cell[]
-  /** Physical line, from 1. */
-  readonly line: number
+  /** Physical line, from 1. Absent where `place` says all. */
+  readonly line?: number
   /** The place within the file where lines do not say it: `$.items[16]`. */
   readonly place?: string
   /** The place of its value for a column, where that is known apart and has its line: `Sheet1!B7`. */

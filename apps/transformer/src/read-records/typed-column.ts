@@ -1,7 +1,7 @@
 import type { CheckedColumn } from '@cinelake/pipeline'
 import { literal } from '@cinelake/sql'
 import { type ColumnSql, readColumn } from '../read-value/column.ts'
-import { bound, type Sql, trimmed, withoutWords } from '../read-value/text.ts'
+import { bound, type Sql, withoutWords } from '../read-value/text.ts'
 import { KIND, type Kind } from './record.ts'
 
 /**
@@ -56,13 +56,10 @@ type Column = Pick<CheckedColumn, 'type' | 'reading'>
 
 function textOf(column: Column, raw: Sql, nulls: readonly string[]): ColumnSql {
   const { type, reading } = column
-  if (type === 'VARCHAR') return readColumn(column, raw, nulls, true)
   // A text is one item of a list only where the text of the pipeline says how lists are written.
   if (type.endsWith('[]') && reading.separators === undefined)
     return { value: `CAST(NULL AS ${type})`, text: withoutWords(raw, nulls, reading) }
-  const { value, text } = readColumn(column, raw, nulls, true)
-  // A text without a letter is there all the same.
-  return { value, text: `CASE WHEN ${trimmed(raw)} IS NULL THEN ${withoutWords(raw, nulls, reading)} ELSE ${text} END` }
+  return readColumn(column, raw, nulls, true)
 }
 
 function isNumeric(type: string): boolean {

@@ -2,8 +2,8 @@ import type { CheckedColumn, ColumnReading } from '@cinelake/pipeline'
 import { dateOf, straightDate } from './date.ts'
 import { itemsOf, typedItems } from './list.ts'
 import { isNumber, numberOf, straightNumber } from './number.ts'
-import { asJson, isJsonNull, isNested, valueAt } from './path.ts'
-import { type Sql, type Straight, bound, isStraight, meaningOf, trimmed } from './text.ts'
+import { asJson, isAmbiguous, isJsonNull, isNested, valueAt } from './path.ts'
+import { type Sql, type Straight, bound, isStraight, meaningOf, trimmed, unpadded, withoutWords } from './text.ts'
 
 /** How a source's text is converted to a column's value. */
 export type ColumnSql = {
@@ -21,7 +21,8 @@ export function mayMisfit({ value, text }: ColumnSql): boolean {
 /**
  * @param raw an expression of type VARCHAR: the source's text
  * @param nulls the dataset's words for "no value"
- * @param isTyped the source has texts of its own, apart from other types: they are taken as they are
+ * @param isTyped the source has texts of its own, apart from other types: they are taken as they are, and an empty one is
+ * not of another type
  */
 export function readColumn(
   { type, reading }: Pick<CheckedColumn, 'type' | 'reading'>,
@@ -34,8 +35,11 @@ export function readColumn(
   // In a list, the values are replaced item by item.
   const cleaning = type.endsWith('[]') ? itemwise : reading
   const trims = reading.trim ?? !(isTyped && type === 'VARCHAR')
-  const { meant, text } = meaningOf(raw, { reading: cleaning, nulls, trims })
-  if (type === 'VARCHAR') return { value: meant, text }
+  const { meant, text: present } = meaningOf(raw, { reading: cleaning, nulls, trims })
+  if (type === 'VARCHAR') return { value: meant, text: present }
+  // Looked at only where there is no value.
+  const blank = `CASE WHEN ${trimmed(raw)} IS NULL THEN ${withoutWords(raw, nulls, reading, unpadded)} END`
+  const text = isTyped && reading.trim === undefined ? `coalesce(${present}, ${blank})` : present
   const careful = bound(meant, 'given', (given) => convert(given, type, reading))
   const cases = isStraight(reading, nulls) ? straightly(raw, type, reading) : []
   if (cases.length === 0) return { value: careful, text }
@@ -52,14 +56,14 @@ function readPath(
 ): ColumnSql {
   const { path: _, ...rest } = reading
   const json = asJson(raw)
-  const leaf = readColumn({ type, reading: rest }, 'leaf', nulls)
+  const leaf = readColumn({ type, reading: rest }, 'leaf', nulls, true)
   const present = trimmed(raw)
   const within = (use: (leafSql: ColumnSql) => Sql, otherwise: Sql) =>
     bound(
       json,
       'nested',
       (nested) =>
-        `CASE WHEN ${isNested(nested)} THEN ${bound(valueAt(nested, path), 'leaf', () => use(leaf))} WHEN ${isJsonNull(nested)} THEN NULL ELSE ${otherwise} END`,
+        `CASE WHEN ${isNested(nested)} AND NOT ${isAmbiguous(nested, path)} THEN ${bound(valueAt(nested, path), 'leaf', () => use(leaf))} WHEN ${isJsonNull(nested)} THEN NULL ELSE ${otherwise} END`,
     )
   return { value: within(({ value }) => value, 'NULL'), text: within(({ text }) => text, present) }
 }
@@ -79,7 +83,7 @@ function convert(text: Sql, type: string, reading: ColumnReading): Sql {
     return typedItems(
       items,
       (item) => bound(trimmed(item), 'element', (element) => convert(element, itemType, reading)),
-      (item) => `(${trimmed(item)}) IS NULL`,
+      (item) => `${item} IS NULL`,
     )
   }
   if (type === 'VARCHAR') return text

@@ -2,7 +2,7 @@ import type { ColumnReading } from '@cinelake/pipeline'
 import { literal } from '@cinelake/sql'
 import { type Names, namesIn } from './month-names.ts'
 import { type Sql, bound } from './text.ts'
-import { instantIn, instantInZone } from './zone.ts'
+import { instantIn, instantInZone, localIn } from './zone.ts'
 
 type Reading = Pick<ColumnReading, 'timeZone' | 'ambiguous' | 'pivotYear' | 'language'>
 
@@ -218,7 +218,7 @@ function typed(
   if (type !== 'DATE') return `CASE WHEN ${inYears(instant)} THEN ${instant} END`
   // The day is the one that is written, unless a zone says in which it is meant.
   if (reading.timeZone === undefined || !(has('z') || has('Z'))) return dayAlone(moment)
-  return dayAlone(`timezone(${literal(reading.timeZone)}, ${instant})`)
+  return dayAlone(localIn(reading.timeZone, instant))
 }
 
 function instantOf(

@@ -2,7 +2,7 @@ import type { ColumnReading } from '@cinelake/pipeline'
 import { literal } from '@cinelake/sql'
 import { OFFSET, dayAlone, inFormat, inYears } from './date-format.ts'
 import { type Sql, type Straight, bound } from './text.ts'
-import { instantIn } from './zone.ts'
+import { instantIn, localIn } from './zone.ts'
 
 const ISO_DATE = '%Y-%m-%d'
 const CLOCK = String.raw`(?:[01]\d|2[0-3]):[0-5]\d`
@@ -45,7 +45,7 @@ export function straightDate(raw: Sql, type: string, reading: ColumnReading): re
   const straight = shapes.map((shape) => {
     const ofShape = certain.filter((format) => shapeIn(format) === shape)
     return {
-      when: straightWhen(raw, shape ?? '', ofShape),
+      when: straightWhen(raw, shape ?? '', ofShape) + awayFromEnds(raw, ofShape, type, reading),
       value: coalesced(ofShape.map((format) => straightValue(parsed(raw, format), format, type, reading))),
     }
   })
@@ -66,6 +66,19 @@ function straightWhen(raw: Sql, shape: string, formats: readonly string[]): Sql 
   }
   const isZ = format.endsWith('Z') ? ` AND ends_with(${raw}, 'Z')` : ''
   return `strlen(${raw}) = ${LENGTHS[format] ?? 0}${isZ} AND CAST(try_cast(${raw} AS ${target}) AS VARCHAR) = ${printed(raw)}`
+}
+
+/** Whether a local time is away from the first and the last day of dates: its instant may be of another year. */
+function awayFromEnds(raw: Sql, formats: readonly string[], type: string, { timeZone = 'UTC' }: ColumnReading): Sql {
+  if (type === 'DATE' || timeZone === 'UTC') return ''
+  const local = formats.filter((format) => !format.endsWith('Z'))
+  return local
+    .map((format) =>
+      format in CAST_TO
+        ? ` AND ${raw} BETWEEN '0001-01-02' AND '9999-12-31'`
+        : ` AND coalesce(${parsed(raw, format)} BETWEEN TIMESTAMP '0001-01-02 00:00:00' AND TIMESTAMP '9999-12-31 00:00:00', true)`,
+    )
+    .join('')
 }
 
 function parsed(raw: Sql, format: string): Sql {
@@ -144,7 +157,7 @@ function epoch(
   const whole = `CAST(${text} AS BIGINT) * ${factor}`
   const instant = `make_timestamptz(TRY(CASE WHEN contains(${text}, '.') THEN ${exact} ELSE ${whole} END))`
   const value = bound(instant, 'found', (at) => {
-    const found = type === 'DATE' ? dayAlone(`timezone(${literal(timeZone)}, ${at})`) : at
+    const found = type === 'DATE' ? dayAlone(localIn(timeZone, at)) : at
     return `CASE WHEN ${inYears(at)} THEN ${found} END`
   })
   return `CASE WHEN regexp_full_match(${text}, ${literal(form)}) THEN ${value} END`
@@ -164,7 +177,11 @@ function serial(text: Sql, type: string, reading: ColumnReading): Sql {
     const isDay = `${number} >= 1 AND ${days(number)} <> 60 AND ${number} < 2958466`
     if (type === 'DATE') return `CASE WHEN ${isDay} AND ${number} = floor(${number}) THEN ${day} END`
     const moment = `make_timestamp(epoch_us(CAST(${day} AS TIMESTAMP)) + ${millis(number)} * 1000)`
-    return `CASE WHEN ${isDay} THEN ${instantIn(moment, reading)} END`
+    return bound(
+      `CASE WHEN ${isDay} THEN ${instantIn(moment, reading)} END`,
+      'found',
+      (at) => `CASE WHEN ${inYears(at)} THEN ${at} END`,
+    )
   })
   return `CASE WHEN regexp_full_match(${text}, ${literal(String.raw`\d{1,7}(?:\.\d{0,20})?`)}) THEN ${value} END`
 }

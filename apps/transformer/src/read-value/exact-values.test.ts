@@ -323,6 +323,22 @@ describe('times', () => {
   ])
 })
 
+describe('times whose instant is of another year than 1 to 9999', () => {
+  const zones = { before: 'Europe/Berlin', behind: 'America/New_York' }
+  readings([
+    ['are rejected', INSTANT, { timeZone: zones.before }, { '0001-01-01 00:00:00': WRONG, '0001-01-01T00:30': WRONG }],
+    ['are rejected', INSTANT, { timeZone: zones.behind }, { '9999-12-31 23:59:59': WRONG }],
+    ['are not others', INSTANT, { timeZone: zones.before }, { '9999-12-31 23:59:59': '9999-12-31T22:59:59.000000Z' }],
+    [
+      'are rejected in other formats',
+      INSTANT,
+      { timeZone: zones.before, formats: ['%d.%m.%Y %H:%M'] },
+      { '01.01.0001 00:00': WRONG, '31.12.9999 23:59': '9999-12-31T22:59:00.000000Z' },
+    ],
+    ['are rejected as numbers', INSTANT, { timeZone: zones.behind, formats: ['excel'] }, { '2958465.99': WRONG }],
+  ])
+})
+
 describe('years of two digits', () => {
   readings([
     [
@@ -629,6 +645,33 @@ describe('lists', () => {
       { [String.raw`['a\n']`]: WRONG, '(\'a\', "b")': ['a', 'b'], "['a', True, 3]": ['a', 'True', '3'] },
     ],
     ['with NUL in JSON are none', 'VARCHAR[]', {}, { [String.raw`["x\u0000"]`]: WRONG }],
+    ...[{}, { separators: [','] }].map((reading): [string, string, Reading, Expected] => [
+      `with NaN or infinity are none (${JSON.stringify(reading)})`,
+      'VARCHAR[]',
+      reading,
+      {
+        ...Object.fromEntries(
+          [`["it's", nan]`, `['a', nan]`, '[1, NaN]', '[-Infinity]', '(1, nan)', '[a, nan]', '[{"a": NaN}]'].map(
+            (text) => [text, WRONG],
+          ),
+        ),
+        "['nan', 'x, nan, y']": ['nan', 'x, nan, y'],
+        '[Nancy, b]': ['Nancy', 'b'],
+      },
+    ]),
+    [
+      'are not what is split of an object or of lists within a list',
+      'VARCHAR[]',
+      { separators: [','] },
+      {
+        '{"a":1,"b":2}': WRONG,
+        "[{'a': 1}, {'b': 2}]": WRONG,
+        [String.raw`[{'a': 'it\'s'}, {'b': 2}]`]: WRONG,
+        '[{"a":1},{"b":2}]': ['{"a":1}', '{"b":2}'],
+        '[Verse], [Chorus]': ['[Verse]', '[Chorus]'],
+      },
+    ],
+    ['of numbers have no empty texts in quotes', 'BIGINT[]', {}, { '["",1]': WRONG, '1,,2': [1, null, 2] }],
   ])
 })
 
@@ -662,6 +705,37 @@ describe('a value within JSON', () => {
       { "{'a': {'b': 'x', 'c': None, 'd': True}}": 'x', '{\'a\': {"b": "None"}}': 'None', "{'a': ({'b': 1},)}": null },
     ],
     ['of Python', 'INTEGER', { path: 'a[1]' }, { "{'a': (1, 2)}": 2, "{'a': (1,)}": null }],
+    [
+      'is none where the text has words that JSON lacks',
+      'VARCHAR',
+      { path: 'a' },
+      {
+        '{"a": NaN}': WRONG,
+        '{"a": -Infinity}': WRONG,
+        "{'a': nan}": WRONG,
+        '{"a":1,"b":NaN}': WRONG,
+        '{"a":"NaN"}': 'NaN',
+      },
+    ],
+    [
+      'is none where a name on the path is there twice',
+      'VARCHAR',
+      { path: 'a.b' },
+      {
+        '{"a":{"b":1,"b":2}}': WRONG,
+        '{"a":{"b":1},"a":2}': WRONG,
+        [String.raw`{"a":{"b":1,"\u0062":2}}`]: WRONG,
+        "{'a': {'b': 1, 'b': 2}}": WRONG,
+        '{"a":{"b":1},"c":{"b":2,"b":3}}': '1',
+      },
+    ],
+    ['is a text with its blanks', 'VARCHAR', { path: 'a' }, { '{"a":" x "}': ' x ', '{"a":""}': '', ' ': null }],
+    [
+      'is no empty text for a number',
+      'BIGINT',
+      { path: 'a' },
+      { '{"a":""}': WRONG, '{"a":" 5 "}': 5, '{"a":null}': null },
+    ],
   ])
 })
 
@@ -700,6 +774,18 @@ describe('landed values', () => {
     ['VARCHAR', 'VARCHAR', "''", ''],
     ['VARCHAR', 'VARCHAR', "' a '", 'a', { trim: true }],
     ['VARCHAR', 'VARCHAR', "'n/a'", null, { nulls: ['n/a'] }],
+    // As a database pads `char(n)`, and as it compares.
+    ['VARCHAR', 'VARCHAR', "'n/a   '", null, { nulls: ['N/A'] }],
+    ['VARCHAR', 'VARCHAR', "'show  '", 'SERIES', { values: { Show: 'SERIES' } }],
+    ['VARCHAR', 'VARCHAR', "'show  '", 'SERIES', { values: { Show: 'SERIES' }, extract: '(x)' }],
+    ['VARCHAR', 'VARCHAR', "' n/a'", ' n/a', { nulls: ['n/a'] }],
+    ['VARCHAR', 'VARCHAR', "'ab  '", 'ab  '],
+    ['VARCHAR', 'BIGINT', "''", WRONG],
+    ['VARCHAR', 'BIGINT', "''", null, { nulls: [''] }],
+    ['VARCHAR', 'BIGINT', "' '", null, { trim: true }],
+    ['VARCHAR', 'BIGINT', "' 5 '", 5],
+    ['VARCHAR', 'DATE', "' '", WRONG],
+    ['VARCHAR', 'VARCHAR', "''", null, { nulls: [''] }],
     ['VARCHAR[]', 'VARCHAR[]', `['a,b', NULL, 'NULL', '']`, ['a,b', null, 'NULL', '']],
     ['INTEGER[]', 'BIGINT[]', '[1, NULL, 3]', [1, null, 3]],
     ['BIGINT[]', 'INTEGER[]', '[1, 3000000000]', WRONG],
@@ -722,6 +808,14 @@ describe('landed values', () => {
     ['FLOAT', 'DECIMAL(18,12)', '0.1', '0.100000000000'],
     ['DOUBLE', 'DECIMAL(38,30)', '0.1', '0.100000000000000000000000000000'],
     ['DOUBLE', 'DECIMAL(5,2)', '0.125', WRONG],
+    ['DOUBLE', 'DECIMAL(38,17)', '0.30000000000000004', '0.30000000000000004'],
+    // All its digits, which a multiplication by 10^5 would change.
+    ['DOUBLE', 'DECIMAL(38,5)', '12345678901234567890', '12345678901234567168.00000'],
+    ['DOUBLE', 'DECIMAL(38,5)', "'infinity'", WRONG],
+    ['TIMESTAMP', INSTANT, 'make_timestamp(9223372036854775806)', WRONG, { timeZone: 'Europe/Berlin' }],
+    ['TIMESTAMP', INSTANT, 'make_timestamp(-9223372022400000000)', WRONG, { timeZone: 'America/New_York' }],
+    [INSTANT, 'DATE', 'make_timestamptz(9223372036854775806)', WRONG, { timeZone: 'Europe/Berlin' }],
+    [INSTANT, 'DATE', 'make_timestamptz(-9223372022400000000)', WRONG, { timeZone: 'America/New_York' }],
     ['INTEGER', 'BOOLEAN', '2', WRONG],
     ['INTEGER', 'BOOLEAN', '1', true],
     ['TIMESTAMP', 'DATE', "'2026-03-01 00:00:00.000001'", WRONG],

@@ -1,11 +1,10 @@
 import type { CheckedColumn, ColumnReading } from '@cinelake/pipeline'
-import { literal } from '@cinelake/sql'
 import { type ColumnSql, booleanOf, readColumn } from './column.ts'
 import { dayAlone, timeAlone } from './date-format.ts'
 import { typedItems } from './list.ts'
 import { EXACT_BELOW, exactly, isNumber } from './number.ts'
 import { type Sql, withValues } from './text.ts'
-import { instantIn } from './zone.ts'
+import { instantIn, localIn } from './zone.ts'
 
 const TEXTUAL = /^(?:VARCHAR|JSON|UUID|ENUM\(.*\))$/
 const NESTED = /^(?:STRUCT|MAP|UNION)\(.*\)$|\]$/
@@ -64,7 +63,7 @@ function converted(raw: Sql, landed: string, type: string, reading: ColumnReadin
     if (type === 'TIME') return timeAlone(local)
   }
   if (landed === INSTANT && (type === 'DATE' || type === 'TIME')) {
-    const local = `timezone(${literal(reading.timeZone ?? 'UTC')}, ${raw})`
+    const local = localIn(reading.timeZone ?? 'UTC', raw)
     return type === 'DATE' ? dayAlone(local) : timeAlone(local)
   }
   if (landed === 'TIME_NS' && type === 'TIME') return kept(raw, landed, type)
@@ -91,8 +90,9 @@ function numberFrom(raw: Sql, landed: string, type: string): Sql {
       ? cast
       : `CASE WHEN abs(${raw}) < ${EXACT_BELOW} THEN ${cast} ELSE ${exactly(`CAST(${raw} AS VARCHAR)`, type)} END`
   }
-  const same = `CASE WHEN ${cast} = ${raw} THEN ${cast} END`
-  if (!isFloating || !type.startsWith('DECIMAL(')) return same
-  // The digits that it prints are those that were meant; the cast would fill all places behind the point.
-  return `CASE WHEN abs(${raw}) < ${landed === 'FLOAT' ? '16777216' : EXACT_BELOW} THEN ${exactly(`CAST(${raw} AS VARCHAR)`, type)} ELSE ${same} END`
+  if (!isFloating || !type.startsWith('DECIMAL(')) return `CASE WHEN ${cast} = ${raw} THEN ${cast} END`
+  // The digits that it prints are those that were meant; the cast would fill all places behind the point. Larger ones are
+  // whole numbers, whose digits the cast would get wrong by multiplying them.
+  const whole = `format('{:.0f}', CAST(${raw} AS DOUBLE))`
+  return `CASE WHEN abs(${raw}) < ${landed === 'FLOAT' ? '16777216' : EXACT_BELOW} THEN ${exactly(`CAST(${raw} AS VARCHAR)`, type)} WHEN isfinite(${raw}) THEN ${exactly(whole, type)} END`
 }

@@ -10,7 +10,9 @@ const DOUBLE_QUOTED = String.raw`"(?:[^"\\]|\\.)*"`
 /** Python's quotes. Of its escapes those of letters (`\\n`, `\\x41`) are not understood: such a text is no list. */
 const QUOTED = String.raw`'(?:[^'\\]|\\['"\\])*'|"(?:[^"\\]|\\['"\\])*"`
 /** What lists hold without quotes: numbers and the words of JSON and Python. */
-const WORD = String.raw`-?\d[\d.eE+-]*|None|True|False|null|true|false|nan|NaN|NULL`
+const WORD = String.raw`-?\d[\d.eE+-]*|None|True|False|null|true|false|NULL`
+/** Numbers that are none: JSON has no word for them, and as a text each would be another value. */
+const NO_NUMBER = String.raw`[+-]?(?:nan|NaN|NAN|inf|Infinity)`
 /** An unquoted text within brackets: `[a b, c]`, as Java prints it. */
 const BARE = String.raw`[^\[\](){}'",\s][^\[\](){}'",]*`
 /** An unquoted text within braces, as PostgreSQL prints it. */
@@ -23,14 +25,21 @@ function listOf(open: string, item: string, close: string, least: 0 | 2 = 0): st
 }
 
 const JSON_FLAT = listOf(String.raw`\[`, String.raw`${DOUBLE_QUOTED}|-?\d[\d.eE+-]*|true|false|null`, String.raw`\]`)
-const PYTHON = ['[]', '()']
-  .map(([open = '', close = '']) => listOf(`\\${open}`, `${QUOTED}|${WORD}`, `\\${close}`))
-  .join('|')
+const python = (word: string) =>
+  ['[]', '()'].map(([open = '', close = '']) => listOf(`\\${open}`, `${QUOTED}|${word}`, `\\${close}`)).join('|')
+const PYTHON = python(WORD)
+const WITHOUT_NUMBER = [
+  python(`${NO_NUMBER}|${WORD}`),
+  String.raw`\[(?:[^\[\](){}'"]*,)?\s*${NO_NUMBER}\s*(?:,[^\[\](){}'"]*)?\]`,
+].join('|')
+/** What begins with a bracket in a bracket, or a quote, and ends with a bracket, is no text to be split at separators. */
+const NESTED = String.raw`(?s)[\[({]\s*[\[({'"].*[\])}]`
 
 /**
  * The items of a list from text, each in its place: of JSON, Python, PostgreSQL (`{a,"b c",NULL}`), or split at the
  * first of the separators that occurs in it. Split items are trimmed, and an empty one is NULL, as an empty field is; a
- * quoted item stays as it is. NULL for brackets that do not form a list, where no separators are declared.
+ * quoted item stays as it is. NULL for objects, for lists with NaN or infinity, and, where no separators are declared, for
+ * brackets that do not form a list.
  */
 export function itemsOf(text: Sql, reading: ColumnReading): Sql {
   const isDeclared = reading.separators !== undefined
@@ -48,9 +57,10 @@ WHEN contains(${text}, '\\u0000') THEN NULL \
 WHEN regexp_full_match(${text}, ${literal(JSON_FLAT)}) AND json_valid(${text}) THEN ${quotedItems(text, DOUBLE_QUOTED, true)} \
 WHEN starts_with(${text}, '[') AND (${isNested(text)}) THEN ${jsonItems(text)} \
 WHEN regexp_full_match(${text}, ${literal(PYTHON)}) THEN ${quotedItems(text, QUOTED, false)} \
+WHEN regexp_full_match(${text}, ${literal(WITHOUT_NUMBER)}) THEN NULL \
 WHEN regexp_full_match(${text}, ${literal(braces)}) THEN ${braceItems(text)} \
 WHEN regexp_full_match(${text}, ${literal(listOf(String.raw`\[`, BARE, String.raw`\]`, least))}) THEN ${quotedItems(text, QUOTED, false)} \
-${others}ELSE ${split} END`
+${others}WHEN regexp_full_match(${text}, ${literal(NESTED)}) THEN NULL ELSE ${split} END`
   const replaced =
     reading.values === undefined
       ? items
@@ -65,8 +75,7 @@ function quotedItems(text: Sql, quoted: string, isJson: boolean): Sql {
     isJson
       ? `json_extract_string(${item}, '$')`
       : `regexp_replace(substr(${item}, 2, length(${item}) - 2), '\\\\(.)', '\\1', 'g')`
-  const bare = (item: Sql) =>
-    `CASE WHEN lower(rtrim(${item})) IN ('none', 'null', 'nan') THEN NULL ELSE rtrim(${item}) END`
+  const bare = (item: Sql) => `CASE WHEN lower(rtrim(${item})) IN ('none', 'null') THEN NULL ELSE rtrim(${item}) END`
   return `list_transform(regexp_extract_all(${text}, ${literal(`${quoted}|${BARE}`)}), lambda part: \
 CASE WHEN starts_with(part, '''') OR starts_with(part, '"') THEN ${unescaped('part')} ELSE ${bare('part')} END)`
 }

@@ -43,18 +43,45 @@ export function isJsonNull(json: Sql): Sql {
   return `CASE WHEN json_valid(${json}) THEN json_type(${json}) = 'NULL' ELSE false END`
 }
 
+/** Tokens of JSON: the engine takes `NaN` and `Infinity` as well, which JSON does not have. */
+const TOKENS = String.raw`(?:${STRING}|[\[\]{}:,\s]|-?\d[\d.eE+-]*|true|false|null)*`
+
 /** Whether a text is an object or a list of JSON in which a path may lead somewhere. */
 export function isNested(json: Sql): Sql {
-  return `CASE WHEN json_valid(${json}) THEN json_type(${json}) IN ('OBJECT', 'ARRAY') AND NOT contains(${json}, '\\u0000') AND NOT contains(${json}, '${NUMBER}') ELSE false END`
+  const isReadable = [
+    `json_type(${json}) IN ('OBJECT', 'ARRAY')`,
+    `NOT contains(${json}, '\\u0000')`,
+    `NOT contains(${json}, '${NUMBER}')`,
+    `regexp_full_match(${json}, ${literal(TOKENS)})`,
+  ]
+  return `CASE WHEN json_valid(${json}) THEN ${isReadable.join(' AND ')} ELSE false END`
+}
+
+/** The steps of `lines[0].price`: names of fields and places in lists, as JSON paths have them. */
+function stepsOf(path: string): { readonly name?: string; readonly step: string }[] {
+  return path.split('.').flatMap((part) => {
+    const [, name = part, places = ''] = /^(.*?)((?:\[\d+\])*)$/.exec(part) ?? []
+    return [...(name === '' ? [] : [{ name, step: `."${name}"` }]), ...(places === '' ? [] : [{ step: places }])]
+  })
 }
 
 /** `address.city` → `$."address"."city"`. */
 function jsonPath(path: string): string {
-  const steps = path.split('.').map((step) => {
-    const [, name = step, places = ''] = /^(.*?)((?:\[\d+\])*)$/.exec(step) ?? []
-    return `${name === '' ? '' : `."${name}"`}${places}`
+  return `$${stepsOf(path)
+    .map(({ step }) => step)
+    .join('')}`
+}
+
+/** Whether an object on a path has the path's next name twice, so that it is open which one is meant. */
+export function isAmbiguous(json: Sql, path: string): Sql {
+  const steps = stepsOf(path)
+  const twice = steps.flatMap(({ name }, index) => {
+    if (name === undefined) return []
+    const above = steps.slice(0, index).map(({ step }) => step)
+    const keys = `json_keys(${json}, ${literal(`$${above.join('')}`)})`
+    return [`coalesce(len(list_filter(${keys}, lambda key: key = ${literal(name)})) > 1, false)`]
   })
-  return `$${steps.join('')}`
+  return twice.length === 0 ? 'false' : `(${twice.join(' OR ')})`
 }
 
 /** JSON of a text: as it is, or of what Python prints of dicts, lists and tuples. */

@@ -62,7 +62,7 @@ export function meaningOf(
     trims,
   }: { readonly reading: ColumnReading; readonly nulls: readonly string[]; readonly trims: boolean },
 ): Meaning {
-  const present = withoutWords(trims ? trimmed(text) : text, nulls, reading)
+  const present = trims ? withoutWords(trimmed(text), nulls, reading) : withoutWords(text, nulls, reading, unpadded)
   const { extract } = reading
   if (extract === undefined) {
     const meant = withValues(present, reading.values)
@@ -82,13 +82,18 @@ export function isStraight(reading: ColumnReading, nulls: readonly string[]): bo
   return reading.extract === undefined && reading.values === undefined && !nullWords(reading, nulls).some(mayBeValue)
 }
 
-/** Replaces whole texts, compared without case. @param otherwise what any other text becomes */
+/** A text as databases compare it: `char(n)` fills texts with blanks, which do not count. */
+export function unpadded(text: Sql): Sql {
+  return `rtrim(${text}, ' ')`
+}
+
+/** Replaces whole texts, compared without case and blanks behind them. @param otherwise what any other text becomes */
 export function withValues(text: Sql, values: ColumnReading['values'], otherwise = text): Sql {
   const entries = Object.entries(values ?? {})
   if (entries.length === 0) return otherwise
   const cases = entries.map(([from, to]) => `WHEN ${literal(from.trim().toLowerCase())} THEN ${literal(to)}`)
-  if (otherwise !== text) return `CASE lower(${text}) ${cases.join(' ')} ELSE ${otherwise} END`
-  return bound(text, 'found', (found) => `CASE lower(${found}) ${cases.join(' ')} ELSE ${found} END`)
+  if (otherwise !== text) return `CASE lower(${unpadded(text)}) ${cases.join(' ')} ELSE ${otherwise} END`
+  return bound(text, 'found', (found) => `CASE lower(${unpadded(found)}) ${cases.join(' ')} ELSE ${found} END`)
 }
 
 /**
@@ -99,17 +104,25 @@ export function bound(expression: Sql, name: string, use: (name: Sql) => Sql): S
 }
 
 function nullWords(reading: ColumnReading, nulls: readonly string[]): string[] {
-  const words = [...nulls, ...(reading.nulls ?? [])].map((word) => word.trim().toLowerCase())
-  return [...new Set(words)].filter((word) => word !== '')
+  return [...new Set([...nulls, ...(reading.nulls ?? [])].map((word) => word.trim().toLowerCase()))]
 }
 
-/** A text, NULL where it is a word for "no value". */
-export function withoutWords(text: Sql, nulls: readonly string[], reading: ColumnReading): Sql {
+/**
+ * A text, NULL where it is a word for "no value".
+ * @param compared what of the text is compared, if not all of it
+ */
+export function withoutWords(
+  text: Sql,
+  nulls: readonly string[],
+  reading: ColumnReading,
+  compared = (whole: Sql): Sql => whole,
+): Sql {
   const words = nullWords(reading, nulls)
   if (words.length === 0) return text
   // Bytes. Some letters are longer in upper case.
   const longest = 2 * Math.max(...words.map((word) => Buffer.byteLength(word)))
-  return `CASE WHEN strlen(${text}) <= ${longest} AND lower(${text}) IN (${words.map(literal).join(', ')}) THEN NULL ELSE ${text} END`
+  const whole = compared(text)
+  return `CASE WHEN strlen(${whole}) <= ${longest} AND lower(${whole}) IN (${words.map(literal).join(', ')}) THEN NULL ELSE ${text} END`
 }
 
 /** Whether values of a type contain text. */

@@ -5,9 +5,12 @@ import { type Sql, bound } from './text.ts'
 /** Microseconds. No zone has two transitions within two days. */
 const DAY = '86400000000'
 
+/** Microseconds since 1970. Days before the engine's last instant, so that those around a time are instants as well. */
+const FARTHEST = '9223371600000000000'
+
 /**
- * The instant of a local time in a zone. NULL for a local time that the zone skips, and for one that it has
- * twice, unless `ambiguous` says which is meant.
+ * The instant of a local time in a zone. NULL for a local time that the zone skips, for one that it has twice, unless
+ * `ambiguous` says which is meant, and for one at the ends of the engine's range, around the years −290308 and 294246.
  * @param local an expression of type TIMESTAMP
  */
 export function instantIn(
@@ -15,9 +18,14 @@ export function instantIn(
   { timeZone = 'UTC', ambiguous }: Pick<ColumnReading, 'timeZone' | 'ambiguous'>,
 ): Sql {
   // In UTC, the session's zone, a cast gives the result of `timezone`.
-  if (timeZone === 'UTC') return `CAST(${local} AS TIMESTAMPTZ)`
+  if (timeZone === 'UTC') return `try_cast(${local} AS TIMESTAMPTZ)`
   // Parsed once, since the local time is looked at from several sides.
   return bound(local, 'local', (found) => instantInZone(found, literal(timeZone), ambiguous))
+}
+
+/** What clocks in a zone show at an instant, as a TIMESTAMP; NULL where that is beyond the engine's range. */
+export function localIn(timeZone: string, instant: Sql): Sql {
+  return `TRY(timezone(${literal(timeZone)}, ${instant}))`
 }
 
 /** @param zone an expression: the zone's name, which exists */
@@ -42,6 +50,7 @@ export function instantInZone(local: Sql, zone: Sql, ambiguous: ColumnReading['a
     )
   const us = `epoch_us(${local})`
   return `CASE WHEN ${local} IS NULL THEN NULL WHEN NOT isfinite(${local}) THEN CAST(${local} AS TIMESTAMPTZ) \
+WHEN ${us} NOT BETWEEN -${FARTHEST} AND ${FARTHEST} THEN NULL \
 WHEN ${shownAt(`${us} + ${DAY}`)} - ${shownAt(`${us} - ${DAY}`)} = 2 * ${DAY} THEN make_timestamptz(${us} - (${offsetAt(`${us} - ${DAY}`)})) \
 ELSE ${bound(us, 'us', chosen)} END`
 }

@@ -51,6 +51,20 @@ test.each([
   expect((await refinery.rowsOf('orders', 'id', 'id, t')).map(({ t }) => t)).toEqual([...texts, null])
 })
 
+test.each([
+  [undefined, 1],
+  [[''], 0],
+])('an empty text of a typed source is no number, unless it is a word for no value (%j)', async (nulls, rejected) => {
+  const dataset = aDataset({
+    columns: [aColumn('id', { type: 'BIGINT' }), aColumn('n', { type: 'BIGINT', reading: { from: ['n'], nulls } })],
+  })
+  const files = { 'a.csv': 'id,n\n1,5\n2,""\n3,\n' }
+
+  const { balance } = await refinery.refine(await landCounted(dataset, { files, manifest: { isTyped: true } }))
+
+  expect(balance).toMatchObject({ in: 3, out: 3 - rejected, rejected })
+})
+
 test('no value of a single column is written as an empty text, and is none', async () => {
   const dataset = aDataset({ columns: [aColumn('t')] })
   const files = { 'a.csv': 't\n""\nx\n' }

@@ -122,12 +122,12 @@ async function* withRecords(
           batch = next.value
         }
         const record = batch[ordinal - first]
-        const { line = 0, problem = TOO_LONG } = record ?? {}
+        const { line, problem = TOO_LONG } = record ?? {}
         const place = record?.placeOf?.(columnIn(rules)) ?? record?.place
         const file = place === undefined ? name : `${name} ${place}`
         const what = rules === ROW_SHAPE ? problem : found
         // A cell's place has its row.
-        const ofLine = record?.placeOf === undefined ? String(line) : null
+        const ofLine = record?.placeOf !== undefined || line === undefined ? null : String(line)
         rows.push([file, ofLine, rules, what, String(kept), record?.raw() ?? null])
       }
       yield rows

@@ -1,3 +1,4 @@
+import type { ColumnPlaces } from '@cinelake/csv'
 import type { CheckedColumn, CheckedContract, CheckedDataset } from '@cinelake/pipeline'
 import { identifier, literal } from '@cinelake/sql'
 import { FLAGS } from '../read-csv/copy.ts'
@@ -62,7 +63,7 @@ export function csvSource(csv: ForeseenCsv, { contract, reading }: CheckedDatase
     const place = csv.places[index]
     return place === undefined
       ? absent(column)
-      : readColumn(column, identifier(fieldColumn(place)), reading.nulls, isTyped)
+      : readColumn(partOf(column, csv.paths?.[index]), identifier(fieldColumn(place)), reading.nulls, isTyped)
   })
   const flagged = (flag: string) => `starts_with(${identifier(FLAG_COLUMN)}, ${literal(flag)})`
   const unread = [
@@ -79,7 +80,15 @@ export function csvSource(csv: ForeseenCsv, { contract, reading }: CheckedDatase
   }
 }
 
-type ParquetOptions = {
+/** A column of which the file has the value within a field. */
+function partOf(column: CheckedColumn, within: string | undefined): CheckedColumn {
+  if (within === undefined) return column
+  const { path = '' } = column.reading
+  const dot = path === '' || path.startsWith('[') ? '' : '.'
+  return { ...column, reading: { ...column.reading, path: `${within}${dot}${path}` } }
+}
+
+export type ParquetOptions = {
   /** The rows to take; all of them if empty. */
   readonly where?: string
   /** How a typed column is read. */
@@ -91,7 +100,7 @@ type ParquetOptions = {
 export function parquetSource(
   file: string,
   landed: readonly { readonly name: string; readonly type: string }[],
-  places: readonly (number | undefined)[],
+  { places, paths }: Pick<ColumnPlaces, 'places' | 'paths'>,
   { contract, reading }: CheckedDataset,
   { where = '', read = readLanded, unfit }: ParquetOptions = {},
 ): StageSource {
@@ -102,7 +111,7 @@ export function parquetSource(
     const found = place === undefined ? undefined : landed[place]
     if (place === undefined || found === undefined) return absent(column)
     const { name, type } = found
-    const sql = read(column, identifier(fieldColumn(place)), type, reading.nulls)
+    const sql = read(partOf(column, paths?.[index]), identifier(fieldColumn(place)), type, reading.nulls)
     if (unfit?.of.includes(name) !== true) return sql
     return orUnfit(sql, { column, texts, name, landed: type, nulls: reading.nulls })
   })

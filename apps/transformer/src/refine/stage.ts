@@ -3,7 +3,7 @@ import { CancelledError, eachBlock } from '@cinelake/core'
 import { matchColumns } from '@cinelake/csv'
 import { SqlFailedError, type SqlSession } from '@cinelake/engine'
 import { LakeObjectMissingError, type LocalFiles } from '@cinelake/lake'
-import type { CheckedDataset, FileFormat, FileReading } from '@cinelake/pipeline'
+import type { CheckedDataset, Exploded, FileFormat, FileReading } from '@cinelake/pipeline'
 import { literal } from '@cinelake/sql'
 import { createHash } from 'node:crypto'
 import { readFile, rm, stat, symlink } from 'node:fs/promises'
@@ -13,7 +13,9 @@ import { type CsvSource, type ForeseenCsv, type ReadableCsv, makeReadable, readW
 import { needsCopy } from '../read-csv/declared-rows.ts'
 import { type UnpackedFile, unpack } from '../read-csv/unpack-file.ts'
 import { formatOf } from '../read-format/detect-format.ts'
-import { namesFields, openRecords } from '../read-format/open-records.ts'
+import { namesFields, openRecords, type RecordFormat } from '../read-format/open-records.ts'
+import { explodeRecords } from '../read-records/explode-records.ts'
+import type { RecordFile } from '../read-records/record.ts'
 import { recordSource, writeRecords } from '../read-records/write-records.ts'
 import { REMAINING, stageDeletions } from './deletions.ts'
 import { FileUnreadableError, refineErrors } from './errors.ts'
@@ -25,10 +27,12 @@ import {
   WARNED,
   csvSource,
   landedParquet,
+  type ParquetOptions,
   parquetSource,
   readReceived,
   stageQuery,
 } from './stage-sql.ts'
+import { parentRecords, parentsOf } from './stage-items.ts'
 import type { StageDeps, StagedFile } from './staged-file.ts'
 
 /** The places of the rows of one file. */
@@ -56,8 +60,13 @@ export async function stageFiles(manifest: Manifest, dataset: CheckedDataset, de
     const isTyped = manifest.isTyped === true
     return { index, dataset, deps, path: join(deps.directory, `staged-${index}.parquet`), isTyped }
   }
+  const { explodedFrom } = dataset
   if (manifest.format !== 'csv') {
-    for (const file of files) keep([await stageParquet(file, nextPlace(), manifest)], file.sizeBytes)
+    for (const file of files) {
+      const place = nextPlace()
+      const found = explodedFrom ? stageLandedItems(file, place, explodedFrom) : stageParquet(file, place, manifest)
+      keep([await found], file.sizeBytes)
+    }
     return staged
   }
   await using batches = new CsvBatches(deps.textDirectory)
@@ -70,6 +79,10 @@ export async function stageFiles(manifest: Manifest, dataset: CheckedDataset, de
   const isAlone = files.length === 1 && files[0]?.compression !== 'zip'
   for (const group of inGroups(files)) {
     for await (const { unpacked, file } of unpackedFiles(group, dataset, deps)) {
+      if (explodedFrom !== undefined) {
+        keep([await stageItems(unpacked, file, nextPlace(), explodedFrom)], 0)
+        continue
+      }
       const whole = isAlone || needsCopy(dataset.reading) ? undefined : await wholeIfSmall(unpacked)
       const format = isCounted(file) ? 'csv' : await formatOf({ ...unpacked, whole }, dataset.reading)
       if (format !== 'csv') {
@@ -199,15 +212,26 @@ async function stageCsv(unpacked: UnpackedFile, file: LandedFile, place: Place):
 /** A file that came in another format than CSV. */
 async function stageReceived(
   unpacked: UnpackedFile,
-  format: Exclude<FileFormat, 'csv'>,
+  format: RecordFormat | 'parquet',
   place: Place,
 ): Promise<StagedFile> {
   if (format === 'parquet') return await stageReceivedParquet(unpacked, place)
+  const { contract, reading } = place.dataset
+  const { name, file } = unpacked
+  const records = openRecords(format, { name, file, reading, columns: contract.columns, limits: place.deps.limits })
+  return await stageRecordFile({ name, records, ofNames: namesFields(format) }, place)
+}
+
+type OpenedFile = {
+  readonly name: string
+  readonly records: RecordFile
+  /** Its records name their own fields. */
+  readonly ofNames: boolean
+}
+
+async function stageRecordFile({ name, records, ofNames }: OpenedFile, place: Place): Promise<StagedFile> {
   const { dataset, deps, index } = place
-  const { name } = unpacked
-  const { reading } = dataset
   const { columns } = dataset.contract
-  const records = openRecords(format, { name, file: unpacked.file, reading, columns, limits: deps.limits })
   const copyTo = join(deps.textDirectory, `records-${index}.csv`)
   const written = await writeRecords(records, columns, copyTo, deps.signal)
   const { found, unknown } = records.names
@@ -230,10 +254,109 @@ async function stageReceived(
     ...broken,
     unknown,
     missing: missing.map((column) => column.name),
-    ...(namesFields(format) && { ofRecords: true }),
+    ...(ofNames && { ofRecords: true }),
     ...(records.footerCount && { footerCount: records.footerCount }),
     ...(records.guessed && { guessed: new Map([[name, records.guessed]]) }),
   }
+}
+
+/** The items of a list in the rows of a file. */
+async function stageItems(
+  unpacked: UnpackedFile,
+  landed: LandedFile,
+  place: Place,
+  exploded: Exploded,
+): Promise<StagedFile> {
+  const { dataset, deps, index } = place
+  const { name, file: received } = unpacked
+  const parents = parentsOf(dataset, exploded)
+  const format = isCounted(landed) ? 'csv' : await formatOf({ ...unpacked, whole: undefined }, dataset.reading)
+  if (format === 'parquet') {
+    const file = await withoutGlob(received, join(deps.textDirectory, `link-${index}.parquet`))
+    return await stageTableItems(name, file, place, { exploded, read: readReceived })
+  }
+  if (format !== 'csv') {
+    const { columns } = parents.contract
+    const open = { name, file: received, reading: dataset.reading, columns, limits: deps.limits }
+    const records = explodeRecords(openRecords(format, open), dataset.contract.columns, exploded)
+    return await stageRecordFile({ name, records, ofNames: true }, place)
+  }
+  const copyTo = join(deps.textDirectory, `copy-${index}.csv`)
+  const source: CsvSource = {
+    name,
+    file: await withoutGlob(received, join(deps.textDirectory, `link-${index}.csv`)),
+    columns: parents.contract.columns,
+    reading: readingOf(dataset, landed),
+    copyTo,
+    isCounted: isCounted(landed),
+    signal: deps.signal,
+  }
+  const { csv } = await stageRecords(source, async (found) => {
+    const { relation } = csvSource(found, parents, place.isTyped)
+    return { rowCount: await countWhole(relation, deps), rejectedCount: 0, warnedCount: 0 }
+  })
+  const rows = { source: csvSource(csv, parents, place.isTyped), name, rowCount: csv.recordCount }
+  const staged = await stageRowItems(rows, place, exploded)
+  await rm(copyTo, { force: true })
+  return { ...staged, ...(csv.guessed && { guessed: new Map([[name, csv.guessed]]) }) }
+}
+
+async function stageLandedItems(file: LandedFile, place: Place, exploded: Exploded): Promise<StagedFile> {
+  await using locals = await landedFiles([file], place.dataset, place.deps)
+  return await stageTableItems(file.name, locals.files[0] ?? '', place, { exploded, unfit: file.unfit })
+}
+
+async function stageTableItems(
+  name: string,
+  file: string,
+  place: Place,
+  { exploded, ...options }: { readonly exploded: Exploded } & Pick<ParquetOptions, 'read' | 'unfit'>,
+): Promise<StagedFile> {
+  const { dataset, deps } = place
+  const parents = parentsOf(dataset, exploded)
+  const landed = await deps.session.describe(`SELECT * FROM ${landedParquet(file)}`)
+  const match = matchColumns(
+    landed.map((column) => column.name),
+    parents.contract.columns,
+  )
+  const [problem] = match.problems
+  if (problem !== undefined)
+    throw refineErrors.REFINE_HEADER_MISMATCH(name, 1, `the key of \`${exploded.dataset}\` and the list`, problem)
+  const source = parquetSource(file, landed, match, parents, options)
+  const rowCount = await countWhole(landedParquet(file), deps)
+  return await stageRowItems({ source, name, rowCount }, place, exploded)
+}
+
+/** @param rowCount of the parent's rows, all of which have to be found */
+async function stageRowItems(
+  { source, name, rowCount }: { readonly source: StageSource; readonly name: string; readonly rowCount: number },
+  place: Place,
+  exploded: Exploded,
+): Promise<StagedFile> {
+  const { dataset, deps } = place
+  const parents = parentRecords(source, exploded, deps.engine)
+  const counted: RecordFile = {
+    names: parents.names,
+    async *read(signal) {
+      let found = 0
+      for await (const batch of parents.read(signal)) {
+        found += batch.length
+        yield batch
+      }
+      if (found !== rowCount) throw refineErrors.REFINE_RECORDS_LOST(name, rowCount, found)
+    },
+  }
+  const records = explodeRecords(counted, dataset.contract.columns, exploded)
+  return await stageRecordFile({ name, records, ofNames: true }, place)
+}
+
+/** Counts rows by reading all of each. */
+async function countWhole(relation: string, { session, signal }: StageDeps): Promise<number> {
+  const [found] = await session.rows<{ count: number }>(
+    `SELECT count(*) AS count FROM ${relation} AS whole WHERE hash(whole) IS NOT NULL`,
+    { signal },
+  )
+  return found?.count ?? 0
 }
 
 async function stageReceivedParquet({ name, file: received }: UnpackedFile, place: Place): Promise<StagedFile> {
@@ -246,19 +369,20 @@ async function stageReceivedParquet({ name, file: received }: UnpackedFile, plac
     throw new FileUnreadableError(name, { line: 1 }, 'a whole Parquet file', got, { cause: error })
   }
   const landed = await deps.session.describe(`SELECT * FROM ${landedParquet(file)}`).catch(damaged)
-  const { places, unknown, problems } = matchColumns(
+  const match = matchColumns(
     landed.map((column) => column.name),
     dataset.contract.columns,
   )
+  const { unknown, problems } = match
   if (problems.length > 0)
     throw refineErrors.REFINE_HEADER_MISMATCH(name, 1, 'the columns of the contract', problems.join('; '))
-  const found = await stage(parquetSource(file, landed, places, dataset, { read: readReceived }), place).catch(damaged)
+  const found = await stage(parquetSource(file, landed, match, dataset, { read: readReceived }), place).catch(damaged)
   const [{ rowCount } = { rowCount: 0 }] = await deps.session.rows<{ rowCount: number }>(
     `SELECT sum(num_rows)::BIGINT AS "rowCount" FROM parquet_file_metadata(${literal(file)})`,
   )
   if (found.rowCount !== rowCount) throw refineErrors.REFINE_RECORDS_LOST(name, rowCount, found.rowCount)
   if (isAny(found)) await keepParquetRejects({ name, file, landed }, { path: place.path, ...found }, deps)
-  const missing = missingOf({ places }, dataset)
+  const missing = missingOf(match, dataset)
   return { names: [name], placeOf: inFile(name), path: place.path, ...found, unknown, missing }
 }
 
@@ -275,7 +399,7 @@ async function stageParquet(file: LandedFile, place: Place, manifest: Manifest):
   if (match.problems.length > 0) {
     throw refineErrors.REFINE_HEADER_MISMATCH(file.name, 1, `the columns of the contract`, match.problems.join('; '))
   }
-  const sourceOf = (where = '') => parquetSource(local.file, landed, match.places, dataset, { where, unfit })
+  const sourceOf = (where = '') => parquetSource(local.file, landed, match, dataset, { where, unfit })
   const found = await stage(sourceOf(isOfChanges ? REMAINING : ''), place)
   const gone = sourceOf(DELETED_COLUMN)
   const deleted = isOfChanges

@@ -1,6 +1,6 @@
 import { withBegin } from '../text/quality.ts'
 import { type Problems, staysBelow, type YamlPath, type YamlText } from '@cinelake/config-text'
-import type { FileReading } from '@cinelake/source-kind'
+import { type FileReading, parentInText } from '@cinelake/source-kind'
 import type { CheckedDataset } from '../checked-pipeline.ts'
 import { type CheckedSource, type DatasetText, sourceKindOf } from '../source-kinds.ts'
 import { closestName, suggest } from '@cinelake/core'
@@ -49,7 +49,45 @@ export async function checkDatasets(
       })
     }
   }
-  return { sources, datasets }
+  // A dataset whose rows land is found before those with items of its lists.
+  const exploded = datasets.map((dataset) => withParent(dataset, datasets, pipeline, { text, problems }))
+  return { sources, datasets: exploded.toSorted((one, other) => rankOf(one) - rankOf(other)) }
+}
+
+const rankOf = ({ explodedFrom }: CheckedDataset) => (explodedFrom === undefined ? 0 : 1)
+
+/** A dataset with items of another's list is made of what that one lands. Those of REST sources land themselves. */
+function withParent(
+  dataset: CheckedDataset,
+  datasets: readonly CheckedDataset[],
+  pipeline: PipelineText,
+  { text, problems }: Pick<Place, 'text' | 'problems'>,
+): CheckedDataset {
+  const source = pipeline.sources[dataset.source]
+  if (source === undefined || (source.type !== 'files' && source.type !== 'database')) return dataset
+  const named = parentInText(dataset.name, source.datasets ?? {})
+  const parent = datasets.find(({ name, source: of }) => name === named?.dataset && of === dataset.source)
+  if (named === undefined || parent === undefined) return dataset
+  const at = text.at(['sources', dataset.source, 'datasets', named.dataset, 'explode', named.field])
+  if (parentInText(parent.name, source.datasets ?? {}) !== undefined)
+    problems.error(
+      at,
+      `\`${parent.name}\` has items of a list itself`,
+      'name the inner list in a model, or as a column of the outer dataset',
+    )
+  const key = parent.contract.columns.filter(({ name }) => parent.contract.primaryKey.includes(name))
+  if (key.length === 0)
+    problems.error(
+      at,
+      `rows of \`${dataset.name}\` could not say whose they are`,
+      `add \`primaryKey: true\` to the columns of \`${parent.name}\` that tell its rows apart`,
+    )
+  return {
+    ...dataset,
+    sourceDataset: parent.name,
+    reading: parent.reading,
+    explodedFrom: { dataset: parent.name, field: named.field, key },
+  }
 }
 
 async function contractOf(

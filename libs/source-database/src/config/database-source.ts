@@ -4,6 +4,8 @@ import {
   agentQueue,
   checkUrl,
   commonDataset,
+  explode,
+  readOwnPlace,
   site,
   siteOf,
   type SourceConfig,
@@ -134,7 +136,7 @@ const subMicroseconds = SubMicroseconds.optional().describe(
 )
 
 const databaseDataset = mapping({
-  table: text.describe('`schema.table` in the database.'),
+  table: text.optional().describe('Required, unless its rows are exploded: `schema.table` in the database.'),
   incremental: z
     .union([text, z.array(text).min(1, 'expected at least one column')])
     .optional()
@@ -159,6 +161,7 @@ const databaseDataset = mapping({
     .describe('Reads a large table in ranges of a key, several at once.'),
   verify,
   subMicroseconds,
+  explode: explode.describe('Lists whose items are rows of another dataset: `{ orders: user_orders }`.'),
   ...commonDataset,
 })
 
@@ -208,9 +211,19 @@ const SNAPSHOT_KEEP_FOR = '1h'
 
 function readDatabaseSource(name: string, source: DatabaseSourceText, place: SourcePlace): DatabaseSource {
   checkAddress(source.url, place)
-  const datasets = Object.entries(source.datasets ?? {}).map(([dataset, details]) =>
-    readDataset(dataset, details, source.url, { ...place, path: [...place.path, 'datasets', dataset] }),
-  )
+  const texts = source.datasets ?? {}
+  const datasets = Object.entries(texts).flatMap(([dataset, details]) => {
+    const at = { ...place, path: [...place.path, 'datasets', dataset] }
+    const own = { key: 'table', value: details.table, expected: 'say which table it is' }
+    const table = readOwnPlace(dataset, own, texts, at)
+    if (details.explode !== undefined && details.changeTracking === true)
+      at.problems.error(
+        at.text.at([...at.path, 'explode']),
+        '`explode` and `changeTracking` contradict each other: items of deleted rows would stay',
+        'leave one of them out',
+      )
+    return table === undefined ? [] : [readDataset(dataset, { ...details, table }, source.url, at)]
+  })
   checkPatterns(source, place)
   checkSnapshot(source, place)
   const { maxConnections, timeout, snapshot, split, verify, subMicroseconds: digits } = source
@@ -262,7 +275,12 @@ function checkPatterns(source: DatabaseSourceText, { text, path, problems }: Sou
   }
 }
 
-function readDataset(name: string, details: DatabaseDatasetText, url: string, place: SourcePlace): DatabaseDataset {
+function readDataset(
+  name: string,
+  details: DatabaseDatasetText & { readonly table: string },
+  url: string,
+  place: SourcePlace,
+): DatabaseDataset {
   const { text, path, problems } = place
   const { table, changeTracking = false, split, verify, subMicroseconds: digits } = details
   const [schema, ...rest] = table.split('.')

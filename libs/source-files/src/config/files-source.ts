@@ -1,9 +1,11 @@
 import {
   agentQueue,
   commonDataset,
+  explode,
   FileFormat,
   FileReading,
   nulls,
+  readOwnPlace,
   site,
   siteOf,
   type SourceConfig,
@@ -127,9 +129,11 @@ function placed<Field extends { readonly start?: number | undefined; readonly wi
 const RECORDS = /^\$(?:\.[^.[\]*\s]+|\['[^']*'\]|\["[^"]*"\])*$/
 
 const filesDataset = mapping({
-  files: text.describe(
-    "Glob below the source's path; `{yyyy}`, `{MM}`, `{dd}`, `{HH}` stand for the start of the window.",
-  ),
+  files: text
+    .optional()
+    .describe(
+      "Required, unless its rows are exploded: glob below the source's path; `{yyyy}`, `{MM}`, `{dd}`, `{HH}` stand for the start of the window.",
+    ),
   whenMissing: z
     .enum(['fail', 'skip'])
     .optional()
@@ -272,6 +276,7 @@ const filesDataset = mapping({
   })
     .optional()
     .describe('How the files are read.'),
+  explode: explode.describe('Lists whose items are rows of another dataset: `{ orders: user_orders }`.'),
   ...commonDataset,
 })
 
@@ -287,13 +292,20 @@ type FilesSourceText = z.infer<typeof FilesSourceText>
 type FilesDatasetText = z.infer<typeof filesDataset>
 
 function readFilesSource(name: string, source: FilesSourceText, place: SourcePlace): FilesSource {
-  const datasets = Object.entries(source.datasets).map(([dataset, details]) =>
-    readDataset(dataset, details, { ...place, path: [...place.path, 'datasets', dataset] }),
-  )
+  const datasets = Object.entries(source.datasets).flatMap(([dataset, details]) => {
+    const at = { ...place, path: [...place.path, 'datasets', dataset] }
+    const own = { key: 'files', value: details.files, expected: 'say which files it has' }
+    const files = readOwnPlace(dataset, own, source.datasets, at)
+    return files === undefined ? [] : [readDataset(dataset, { ...details, files }, at)]
+  })
   return { type: 'files', name, path: source.path, ...siteOf(source), datasets }
 }
 
-function readDataset(name: string, details: FilesDatasetText, place: SourcePlace): FilesDataset {
+function readDataset(
+  name: string,
+  details: FilesDatasetText & { readonly files: string },
+  place: SourcePlace,
+): FilesDataset {
   const { text, path, problems } = place
   const at = (...steps: string[]) => text.at([...path, ...steps])
   for (const { message, remedy } of filePatternProblems(details.files)) problems.error(at('files'), message, remedy)

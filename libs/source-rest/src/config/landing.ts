@@ -1,6 +1,6 @@
-import { tableName, text, withoutPlaceholders } from '@cinelake/config-text'
+import { text, withoutPlaceholders } from '@cinelake/config-text'
 import { suggest } from '@cinelake/core'
-import type { SourcePlace } from '@cinelake/source-kind'
+import { checkExplodeNames, explode, parentInText, type SourcePlace } from '@cinelake/source-kind'
 import { z } from 'zod'
 
 /** How an object within a record is written: its fields as columns (`address.city`), or as JSON in one column. */
@@ -57,10 +57,7 @@ export const landingText = {
   drift: DriftPolicy.optional().describe(
     'Fields that the contract does not know: `evolve` (columns of their own), `ignore`, `rescue` (into `_rescued`), `fail`. Default: `evolve`.',
   ),
-  explode: z
-    .record(text, tableName)
-    .optional()
-    .describe('Lists whose items are rows of another dataset: `{ orders: user_orders }`. Needs `key`.'),
+  explode: explode.describe('Lists whose items are rows of another dataset: `{ orders: user_orders }`. Needs `key`.'),
   guardFormulas: z
     .boolean()
     .optional()
@@ -116,7 +113,8 @@ export function readLanding(name: string, rest: LandingText, datasets: LandingTe
       'leave `path` out, or take it out of `explode`',
     )
   }
-  checkExplode(name, rest, datasets, place)
+  checkExplodeNames(name, datasets, place)
+  checkExplodedKey(rest, place)
   return {
     ...(key === undefined ? {} : { key }),
     ...(flatten === undefined ? {} : { flatten: typeof flatten === 'string' ? { '*': flatten } : flatten }),
@@ -166,36 +164,19 @@ function isOwnAncestor(name: string, parent: string, datasets: LandingTexts): bo
 }
 
 function explodedFromOf(name: string, datasets: LandingTexts): Landing['explodedFrom'] {
-  for (const [dataset, { explode = {}, key = [] }] of Object.entries(datasets)) {
-    const field = Object.keys(explode).find((list) => explode[list] === name)
-    if (field !== undefined) return { dataset, field, key: [...key] }
-  }
-  return undefined
+  const parent = parentInText(name, datasets)
+  return parent && { ...parent, key: [...(datasets[parent.dataset]?.key ?? [])] }
 }
 
-function checkExplode(
-  name: string,
-  { explode = {}, key }: LandingText,
-  datasets: LandingTexts,
-  { text, path, problems }: SourcePlace,
+function checkExplodedKey(
+  { explode: lists = {}, key }: LandingText,
+  { text: yaml, path, problems }: SourcePlace,
 ): void {
-  for (const [field, child] of Object.entries(explode)) {
-    if (datasets[child] === undefined || child === name) {
-      problems.error(
-        text.at([...path, 'explode', field]),
-        `\`explode\` names the unknown dataset \`${child}\``,
-        suggest(
-          child,
-          Object.keys(datasets).filter((other) => other !== name),
-        ),
-      )
-    }
-    if (key === undefined) {
-      problems.error(
-        text.at([...path, 'explode', field]),
-        `rows of \`${child}\` could not say whose they are`,
-        'add `key` with the fields that tell the records apart: `key: [id]`',
-      )
-    }
-  }
+  if (key !== undefined) return
+  for (const [field, child] of Object.entries(lists))
+    problems.error(
+      yaml.at([...path, 'explode', field]),
+      `rows of \`${child}\` could not say whose they are`,
+      'add `key` with the fields that tell the records apart: `key: [id]`',
+    )
 }
