@@ -17,6 +17,11 @@ type NameVerdict =
 export type FilePattern = {
   readonly text: string
   readonly segments: readonly GlobSegment[]
+  /** The folders that every matching file is in: '' or ending with `/`. */
+  readonly prefix: string
+  /** Whether matching files can be in this folder, or in one below. @param folder without `/` at its end */
+  opens(folder: string): boolean
+  takes(name: string): boolean
   /** @param name path below the source's folder, with `/` */
   judge(name: string, timeZone: string): NameVerdict
 }
@@ -49,6 +54,9 @@ export function parseFilePattern(text: string): FilePattern {
   return {
     text,
     segments,
+    prefix: prefixOf(text),
+    opens: (folder) => isOnTheWay(segments, folder.split('/')),
+    takes: (name) => whole.match(name) !== undefined,
     judge(name, timeZone) {
       const found = whole.match(name)
       if (found === undefined) return { kind: 'other' }
@@ -56,6 +64,35 @@ export function parseFilePattern(text: string): FilePattern {
       return timeOf(found, parts, { every: precision.every, timeZone })
     },
   }
+}
+
+/** The folders at the beginning of a pattern whose names are written out. */
+function prefixOf(text: string): string {
+  const folders = text.split('/').slice(0, -1)
+  const first = folders.findIndex((folder) => /[*?[\]{}]/.test(folder))
+  return (first === -1 ? folders : folders.slice(0, first)).map((folder) => `${folder}/`).join('')
+}
+
+/** Whether the first segments take all of these folders, so that others are left for what is in them. */
+function isOnTheWay(segments: readonly GlobSegment[], folders: readonly string[]): boolean {
+  let reached = new Set([0])
+  for (const folder of folders) {
+    const next = new Set<number>()
+    for (const at of withSkipped(reached, segments)) {
+      const segment = segments[at]
+      if (segment === 'any-depth' && !folder.startsWith('.')) next.add(at)
+      else if (segment !== undefined && segment !== 'any-depth' && segment.takes(folder)) next.add(at + 1)
+    }
+    reached = next
+  }
+  return [...reached].some((at) => at < segments.length)
+}
+
+/** `**` may stand for no folder. */
+function withSkipped(reached: ReadonlySet<number>, segments: readonly GlobSegment[]): Set<number> {
+  const all = new Set(reached)
+  for (const at of all) if (segments[at] === 'any-depth') all.add(at + 1)
+  return all
 }
 
 /** Whether a file with this result belongs to the window. */

@@ -16,6 +16,7 @@ import {
   isAbsolutePath,
   mapping,
   oneCharacter,
+  secretText,
   staysBelow,
   tableName,
   template,
@@ -23,6 +24,7 @@ import {
 } from '@cinelake/config-text'
 import { suggest } from '@cinelake/core'
 import { z } from 'zod'
+import { checkPlace } from './check-place.ts'
 
 /** The WHATWG takes `iso-8859-1` for windows-1252; a file that is declared so is read as ISO means it. */
 const LATIN = 'iso-8859-1'
@@ -96,8 +98,16 @@ export type FilesDataset = z.infer<typeof FilesDataset>
 export const FilesSource = z.object({
   type: z.literal('files'),
   name: z.string(),
-  /** Folder on the agent's machine. */
+  /** Folder on the machine of the agent, or the address of one on a server. */
   path: template,
+  /** How to sign in to the server. */
+  auth: z.record(z.string(), template).optional(),
+  /** SFTP: the host keys that the server may have, as fingerprints or public keys. */
+  hostKeys: z.array(template).optional(),
+  /** S3: the server, where it is not Amazon's. */
+  endpoint: template.optional(),
+  region: template.optional(),
+  pathStyle: z.boolean().optional(),
   /** The site whose agent reads it; commands go to `ingest-files.<site>`. */
   site: z.string().optional(),
   datasets: z.array(FilesDataset),
@@ -217,10 +227,28 @@ const filesDataset = mapping({
   ...commonDataset,
 })
 
+const auth = mapping({
+  sas: secretText.optional().describe('Azure: a shared access signature, as `${secret:NAME}`.'),
+  accountKey: secretText.optional().describe("Azure: the storage account's key, as `${secret:NAME}`."),
+  connectionString: secretText.optional().describe('Azure: a connection string, as `${secret:NAME}`.'),
+  password: secretText.optional().describe('SFTP: as `${secret:NAME}`.'),
+  privateKey: secretText.optional().describe('SFTP: a private key as OpenSSH or PEM has it, as `${secret:NAME}`.'),
+  passphrase: secretText.optional().describe('SFTP: of the private key, as `${secret:NAME}`.'),
+})
+
 /** A source of type `files` in `pipeline.yaml`. */
 const FilesSourceText = mapping({
   type: z.literal('files'),
-  path: filled(text).describe("Folder on the agent's machine."),
+  path: filled(text).describe(
+    "Folder on the agent's machine, or on a server: `abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/FOLDER`, `https://ACCOUNT.blob.core.windows.net/CONTAINER/FOLDER`, `sftp://USER@HOST/FOLDER`.",
+  ),
+  auth: auth
+    .optional()
+    .describe('How to sign in to the server. Default: the identity of the service that reads it (Azure).'),
+  hostKey: z
+    .union([filled(text), z.array(filled(text)).min(1)])
+    .optional()
+    .describe('SFTP: fingerprint (`SHA256:…`) or public key of the server, or several. Required for SFTP.'),
   site,
   datasets: z.record(tableName, filesDataset),
 })
@@ -232,7 +260,21 @@ function readFilesSource(name: string, source: FilesSourceText, place: SourcePla
   const datasets = Object.entries(source.datasets).map(([dataset, details]) =>
     readDataset(dataset, details, { ...place, path: [...place.path, 'datasets', dataset] }),
   )
-  return { type: 'files', name, path: source.path, ...siteOf(source), datasets }
+  checkPlace(source, place)
+  const { auth, hostKey } = source
+  return {
+    type: 'files',
+    name,
+    path: source.path,
+    ...(auth === undefined ? {} : { auth: definedOf(auth) }),
+    ...(hostKey === undefined ? {} : { hostKeys: [hostKey].flat() }),
+    ...siteOf(source),
+    datasets,
+  }
+}
+
+function definedOf(fields: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(fields).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])))
 }
 
 function readDataset(name: string, details: FilesDatasetText, place: SourcePlace): FilesDataset {

@@ -1,0 +1,37 @@
+import type { TokenCredential } from '@azure/core-auth'
+import { placeErrors } from './errors.ts'
+import type { FilePlace } from './file-place.ts'
+import { type PlaceAccess, type PlaceScheme, placeSchemeOf } from './place-address.ts'
+
+export type PlaceDeps = {
+  /** The identity of this process, for storage accounts without a key. */
+  readonly credential?: (() => Promise<TokenCredential>) | undefined
+}
+
+type Open = (address: string, access: PlaceAccess, deps: PlaceDeps) => Promise<FilePlace>
+
+/** Each client is loaded by the first place that needs it. */
+const OPENERS: Readonly<Partial<Record<PlaceScheme, Open>>> = {
+  azure: async (address, access, { credential }) => {
+    const { openAzurePlace } = await import('./azure/azure.ts')
+    return await openAzurePlace(address, access, { credential })
+  },
+  sftp: async (address, access) => {
+    const { openSftpPlace } = await import('./sftp/sftp.ts')
+    return await openSftpPlace(address, access)
+  },
+}
+
+/**
+ * Opens the place that an address names.
+ * @param access with every placeholder filled
+ * @throws {PLACE_ADDRESS_INVALID} terminal
+ */
+export async function openPlace(address: string, access: PlaceAccess, deps: PlaceDeps): Promise<FilePlace> {
+  const scheme = placeSchemeOf(address)
+  const open = scheme && OPENERS[scheme]
+  if (open === undefined) {
+    throw placeErrors.PLACE_ADDRESS_INVALID('expected an address that begins with abfss://, https://, s3:// or sftp://')
+  }
+  return await open(address, access, deps)
+}
