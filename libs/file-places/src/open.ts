@@ -20,6 +20,10 @@ const OPENERS: Readonly<Partial<Record<PlaceScheme, Open>>> = {
     const { openSftpPlace } = await import('./sftp/sftp.ts')
     return await openSftpPlace(address, access)
   },
+  s3: async (address, access) => {
+    const { openS3Place } = await import('./s3/s3.ts')
+    return await openS3Place(address, access)
+  },
 }
 
 /**

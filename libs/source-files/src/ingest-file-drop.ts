@@ -30,11 +30,7 @@ type Drop = FilesPlace & Deps & TaskContext & { readonly command: Ingest; readon
 /** Copies the files of one window into raw, byte for byte. */
 export function createIngestFileDrop(deps: Deps) {
   return async (command: Ingest, where: FilesPlace, context: TaskContext): Promise<Landed> =>
-    await inDropPlace(
-      where,
-      deps,
-      async (place) => await ingestFrom({ ...deps, ...where, ...context, command, place }),
-    )
+    await inDropPlace(where, deps, async (place) => await ingestFrom({ ...deps, ...where, ...context, command, place }))
 }
 
 async function ingestFrom(drop: Drop): Promise<Landed> {
@@ -58,7 +54,7 @@ async function ingestFrom(drop: Drop): Promise<Landed> {
     ...(leftOut.length === 0 ? {} : { leftOut }),
     ...(waiting.length === 0 ? {} : { late: waiting.map(({ file, window }) => ({ name: file.name, window })) }),
   }
-  }
+}
 
 /** @param leftOut collects files that cannot be read, if the dataset skips them */
 async function look(drop: Drop, leftOut: LeftOutFile[]): Promise<ChosenFiles> {
@@ -90,14 +86,16 @@ async function look(drop: Drop, leftOut: LeftOutFile[]): Promise<ChosenFiles> {
 
 /** Late files that no window has landed. */
 async function lateOf(
-  { command, place, lake, signal, log }: Drop,
+  { command, place, lake, clock, signal, log }: Drop,
   { earlier }: ChosenFiles,
   claims: ProcessedFileLedger | undefined,
 ): Promise<LateFile[]> {
   const { pipeline, task } = command
   const digest = async (file: FoundFile) => {
     const read = async () => await digestOf(place, file, signal)
-    return claims === undefined ? await read() : await claims.digestOf(place.identityOf(file), read, { signal })
+    return claims === undefined
+      ? await read()
+      : await claims.digestOf(place.identityOf(file, clock().getTime()), read, { signal })
   }
   const late = await findLate(earlier, {
     manifestOf: (window) => newestManifest(lake, { pipeline: pipeline.name, label: window, task }, { signal }),
@@ -143,12 +141,13 @@ type Work = {
 }
 
 async function landAll(drop: Drop, { claims, complete, leftOut }: Work): Promise<LandedFile[]> {
-  const { place, lake, command, dataset, signal, progress } = drop
+  const { place, lake, command, dataset, clock, signal, progress } = drop
+  const now = () => clock().getTime()
   const landed: LandedFile[] = []
   const seen = new Set<string>()
   let sizeBytes = 0
   const land = async (file: WantedFile) => {
-    const fate = await landFile(file, { place, lake, command, dataset, claims, signal })
+    const fate = await landFile(file, { place, now, lake, command, dataset, claims, signal })
     if (fate.kind === 'landed') progress({ sizeBytes: (sizeBytes += fate.file.sizeBytes) })
     return fate
   }

@@ -18,6 +18,8 @@ export type Fate =
 
 type LandContext = {
   readonly place: DropPlace
+  /** Milliseconds since 1970. */
+  readonly now: () => number
   readonly lake: Lake
   readonly command: Ingest
   readonly dataset: FilesDataset
@@ -39,9 +41,10 @@ export async function landFile(file: WantedFile, place: LandContext): Promise<Fa
   }
 }
 
-async function heldElsewhere(file: WantedFile, { place, claims, signal }: LandContext): Promise<Fate | undefined> {
+async function heldElsewhere(file: WantedFile, { place, now, claims, signal }: LandContext): Promise<Fate | undefined> {
   if (claims === undefined) return undefined
-  const sha256 = await claims.digestOf(place.identityOf(file), async () => await digestOf(place, file, signal), { signal })
+  const read = async () => await digestOf(place, file, signal)
+  const sha256 = await claims.digestOf(place.identityOf(file, now()), read, { signal })
   return fateOfHeld(file, sha256, await claims.look(sha256, { signal }))
 }
 

@@ -14,12 +14,12 @@ const HEAD_BYTES = 4
 
 export type FilesPreviewDeps = PreviewDeps &
   DropPlaceDeps & {
-  /** The data files in a landed file: the file itself, or the entries of an archive. */
-  readonly unpack: (
-    landed: { readonly name: string; readonly sizeBytes: number; readonly compression?: Compression },
-    file: string,
-  ) => AsyncIterable<{ readonly name: string; readonly file: string }>
-}
+    /** The data files in a landed file: the file itself, or the entries of an archive. */
+    readonly unpack: (
+      landed: { readonly name: string; readonly sizeBytes: number; readonly compression?: Compression },
+      file: string,
+    ) => AsyncIterable<{ readonly name: string; readonly file: string }>
+  }
 
 /** The first rows of the newest file of a dataset, with the window of the time in its name. */
 export async function previewFiles(

@@ -74,11 +74,7 @@ export function createProcessedFileLedger(lake: Pick<Lake, 'readText' | 'putIfAb
      * The digest of a file, which is read once for all windows where its place can tell that it is the same.
      * @param identity undefined: it cannot
      */
-    async digestOf(
-      identity: string | undefined,
-      read: () => Promise<string>,
-      options: Options = {},
-    ): Promise<string> {
+    async digestOf(identity: string | undefined, read: () => Promise<string>, options: Options = {}): Promise<string> {
       if (identity === undefined) return await read()
       const path = `${folder}/_seen/${sha256Of(identity)}.json`
       const text = await lake.readText(path, options)

@@ -1,7 +1,15 @@
 import { sha256 } from '@cinelake/core'
 import { temporaryDirectory } from '@cinelake/testkit'
 import { type AdlsEndpoint, startAdlsEndpoint } from '@cinelake/testkit/adls'
-import { generateAccountSASQueryParameters, AccountSASPermissions, AccountSASResourceTypes, AccountSASServices, ContainerClient, SASProtocol, StorageSharedKeyCredential } from '@azure/storage-blob'
+import {
+  generateAccountSASQueryParameters,
+  AccountSASPermissions,
+  AccountSASResourceTypes,
+  AccountSASServices,
+  ContainerClient,
+  SASProtocol,
+  StorageSharedKeyCredential,
+} from '@azure/storage-blob'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { FilePlace, PlaceFile, Selection } from '../file-place.ts'
 import { openPlace } from '../open.ts'
@@ -23,7 +31,9 @@ afterEach(() => stack.disposeAsync())
 const put = async (name: string, content: string | Buffer) =>
   void (await container.getBlockBlobClient(name).upload(content, Buffer.byteLength(content)))
 
-async function given(auth: Parameters<typeof openPlace>[1]['auth'] = { accountKey: endpoint.account.key }): Promise<FilePlace> {
+async function given(
+  auth: Parameters<typeof openPlace>[1]['auth'] = { accountKey: endpoint.account.key },
+): Promise<FilePlace> {
   const url = `abfs://drops@${endpoint.account.name}.127.0.0.1:${endpoint.port}/shop`
   return stack.use(await openPlace(url, { auth }, {}))
 }
@@ -103,7 +113,11 @@ describe('files of a storage account', () => {
 
     const error: unknown = await listed(place).catch((thrown: unknown) => thrown)
 
-    expect(error).toMatchObject({ code: 'PLACE_REFUSED', retryable: false, message: expect.stringContaining('has not expired') })
+    expect(error).toMatchObject({
+      code: 'PLACE_REFUSED',
+      retryable: false,
+      message: expect.stringContaining('has not expired'),
+    })
     expect(JSON.stringify([error, String(error)])).not.toContain(new URLSearchParams(sas).get('sig'))
   })
 
@@ -175,7 +189,10 @@ describe('while a file is read', () => {
     const place = await given()
     const [file] = await listed(place)
     const isReading = ({ method, path }: { method: string; path: string }) => method === 'GET' && path === 'shop/a.csv'
-    endpoint.faults.add({ when: isReading, mishap: { kind: 'refuse', status: 403, code: 'AuthorizationPermissionMismatch' } })
+    endpoint.faults.add({
+      when: isReading,
+      mishap: { kind: 'refuse', status: 403, code: 'AuthorizationPermissionMismatch' },
+    })
     endpoint.faults.add({ when: isReading, mishap: { kind: 'refuse', status: 403, code: 'AuthenticationFailed' } })
 
     await expect(contentOf(place, file)).rejects.toMatchObject({ code: 'PLACE_FILE_FORBIDDEN' })
@@ -217,7 +234,11 @@ describe('an address', () => {
     ['abfss://drops@acme.dfs.core.windows.net/shop?sv=1&sig=SECRET', {}, 'auth: { sas: … }'],
     ['abfs://drops@acme.127.0.0.1:1/shop', {}, 'a token is sent with TLS only'],
     ['abfss://acme', {}, 'expected abfss://CONTAINER@ACCOUNT'],
-    ['abfss://drops@acme.dfs.core.windows.net', { connectionString: 'AccountName=other;AccountKey=SECRET' }, 'another account'],
+    [
+      'abfss://drops@acme.dfs.core.windows.net',
+      { connectionString: 'AccountName=other;AccountKey=SECRET' },
+      'another account',
+    ],
   ])('%s is told what is wrong with it, without its secrets', async (url, auth, words) => {
     const error: unknown = await openPlace(url, { auth }, {}).catch((thrown: unknown) => thrown)
 

@@ -6,7 +6,11 @@ import {
   type ContainerListBlobFlatSegmentResponse,
   StorageSharedKeyCredential,
 } from '@azure/storage-blob'
-import { DataLakeDirectoryClient, DataLakeFileClient, newPipeline as newDataLakePipeline } from '@azure/storage-file-datalake'
+import {
+  DataLakeDirectoryClient,
+  DataLakeFileClient,
+  newPipeline as newDataLakePipeline,
+} from '@azure/storage-file-datalake'
 import type { FilePlace, PlaceFile, PlaceOptions, Selection } from '../file-place.ts'
 import { readResuming } from '../read-resuming.ts'
 import { type AzureAddress, readAzureAddress } from './address.ts'
@@ -132,8 +136,13 @@ export async function openAzurePlace(url: string, access: PlaceAccess, { credent
         }
         try {
           const conditions = etag === undefined ? {} : { conditions: { ifMatch: etag } }
-          const answer = await blob.download(offset, undefined, { ...conditions, maxRetryRequests: 0, ...abortable(signal) })
-          for await (const chunk of answer.readableStreamBody ?? []) yield typeof chunk === 'string' ? Buffer.from(chunk) : chunk
+          const answer = await blob.download(offset, undefined, {
+            ...conditions,
+            maxRetryRequests: 0,
+            ...abortable(signal),
+          })
+          for await (const chunk of answer.readableStreamBody ?? [])
+            yield typeof chunk === 'string' ? Buffer.from(chunk) : chunk
         } catch (error) {
           throw translate(error, { location, signal, reading: name })
         }
@@ -144,7 +153,8 @@ export async function openAzurePlace(url: string, access: PlaceAccess, { credent
       const { Readable } = await import('node:stream')
       // Blocks that are not committed are seen by nobody.
       await run(
-        async () => void (await blob.uploadStream(Readable.from(content), BLOCK_BYTES, BLOCKS_AT_ONCE, abortable(signal))),
+        async () =>
+          void (await blob.uploadStream(Readable.from(content), BLOCK_BYTES, BLOCKS_AT_ONCE, abortable(signal))),
         { signal },
       )
     },
@@ -190,6 +200,11 @@ function* filesOf(page: ContainerListBlobFlatSegmentResponse, root: string, want
     const below = name.slice(root.length)
     if (!wanted.takes(below)) continue
     const { contentLength: sizeBytes = 0, lastModified, etag } = properties
-    yield { name: below, sizeBytes, modifiedMs: lastModified.getTime(), etag: etag.startsWith('"') ? etag : `"${etag}"` }
+    yield {
+      name: below,
+      sizeBytes,
+      modifiedMs: lastModified.getTime(),
+      etag: etag.startsWith('"') ? etag : `"${etag}"`,
+    }
   }
 }

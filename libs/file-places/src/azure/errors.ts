@@ -8,7 +8,8 @@ import {
   PlaceUnavailableError,
 } from '../errors.ts'
 
-const READER = 'give this identity the role "Storage Blob Data Reader" on the container ("… Contributor", where files are moved or deleted)'
+const READER =
+  'give this identity the role "Storage Blob Data Reader" on the container ("… Contributor", where files are moved or deleted)'
 
 /** Credentials that are no good for any file. Source: learn.microsoft.com/…/common-rest-api-error-codes */
 const REFUSED: Readonly<Record<string, string>> = {
@@ -96,4 +97,5 @@ export function translate(error: unknown, { location, signal, reading }: Doing):
 }
 
 const networkCode = (error: Error) => ('code' in error && typeof error.code === 'string' ? error.code : undefined)
-const isOfNetwork = (error: Error) => /^(?:E[A-Z]+|ERR_[A-Z_]+|UND_[A-Z_]+|REQUEST_SEND_ERROR)$/.test(networkCode(error) ?? '')
+const isOfNetwork = (error: Error) =>
+  /^(?:E[A-Z]+|ERR_[A-Z_]+|UND_[A-Z_]+|REQUEST_SEND_ERROR)$/.test(networkCode(error) ?? '')

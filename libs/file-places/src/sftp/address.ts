@@ -27,12 +27,18 @@ export function readSftpAddress(url: string, { auth = {}, hostKeys = [] }: Place
   const path = decodeURIComponent(pathname).replace(/\/+$/, '')
   const location = `sftp://${hostname}${port === '' ? '' : `:${port}`}${path}`
   if (password !== '')
-    throw placeErrors.PLACE_ADDRESS_INVALID(`expected no password in the address [place=${location}], got one; put it at \`auth: { password: … }\``)
+    throw placeErrors.PLACE_ADDRESS_INVALID(
+      `expected no password in the address [place=${location}], got one; put it at \`auth: { password: … }\``,
+    )
   const user = decodeURIComponent(username) || auth.user
   if (user === undefined)
-    throw placeErrors.PLACE_ADDRESS_INVALID(`expected a user [place=${location}], as in sftp://USER@HOST/FOLDER, got none`)
+    throw placeErrors.PLACE_ADDRESS_INVALID(
+      `expected a user [place=${location}], as in sftp://USER@HOST/FOLDER, got none`,
+    )
   if (auth.password === undefined && auth.privateKey === undefined)
-    throw placeErrors.PLACE_ADDRESS_INVALID(`expected \`auth\` with a \`password\` or a \`privateKey\` [place=${location}], got none`)
+    throw placeErrors.PLACE_ADDRESS_INVALID(
+      `expected \`auth\` with a \`password\` or a \`privateKey\` [place=${location}], got none`,
+    )
   return {
     host: hostname.replaceAll(/^\[|\]$/g, ''),
     port: port === '' ? 22 : Number(port),

@@ -1,6 +1,12 @@
 import { CancelledError, PipelineError } from '@cinelake/core'
 import type { FileEntryWithStats, SFTPWrapper, Stats } from 'ssh2'
-import { PlaceFileChangedError, PlaceFileForbiddenError, placeErrors, PlaceRefusedError, PlaceUnavailableError } from '../errors.ts'
+import {
+  PlaceFileChangedError,
+  PlaceFileForbiddenError,
+  placeErrors,
+  PlaceRefusedError,
+  PlaceUnavailableError,
+} from '../errors.ts'
 import type { FilePlace, PlaceFile, PlaceOptions, Selection } from '../file-place.ts'
 import type { PlaceAccess } from '../place-address.ts'
 import { readResuming } from '../read-resuming.ts'
@@ -74,7 +80,8 @@ export async function openSftpPlace(url: string, access: PlaceAccess): Promise<F
         : attrs
       if (found?.isFile() === true && mayBeFile) yield fileOf(name, found)
       // A link to a folder may lead in a circle.
-      else if (found?.isDirectory() === true && mayBeFolder && !attrs.isSymbolicLink()) yield* walk(name, wanted, options)
+      else if (found?.isDirectory() === true && mayBeFolder && !attrs.isSymbolicLink())
+        yield* walk(name, wanted, options)
     }
   }
 
@@ -99,7 +106,8 @@ export async function openSftpPlace(url: string, access: PlaceAccess): Promise<F
     stat,
     list: (wanted, options = {}) => walk(wanted.prefix.replace(/\/$/, ''), wanted, options),
     read(file, { signal } = {}) {
-      const open = (offset: number) => bytesFrom(() => connected(signal), { path: pathOf(file.name), file, offset, location, signal })
+      const open = (offset: number) =>
+        bytesFrom(() => connected(signal), { path: pathOf(file.name), file, offset, location, signal })
       return readResuming(file, open, { location, signal })
     },
     async write(name, content, options = {}) {
@@ -110,7 +118,11 @@ export async function openSftpPlace(url: string, access: PlaceAccess): Promise<F
       await run(options, async (sftp) => {
         await makeFolders(sftp, path, signal)
         const [{ pipeline }, { Readable }] = [await import('node:stream/promises'), await import('node:stream')]
-        await pipeline(Readable.from(content), sftp.createWriteStream(unfinished), signal === undefined ? {} : { signal })
+        await pipeline(
+          Readable.from(content),
+          sftp.createWriteStream(unfinished),
+          signal === undefined ? {} : { signal },
+        )
         await call(signal, (done) => sftp.ext_openssh_rename(unfinished, path, done))
       })
     },
@@ -173,7 +185,8 @@ async function* bytesFrom(connected: () => Promise<SFTPWrapper>, reading: Readin
     checkSame(named, reading)
   } catch (error) {
     if (statusOf(error) === NO_SUCH_FILE) throw new PlaceFileChangedError(location, file.name, 'it was removed')
-    if (statusOf(error) === PERMISSION_DENIED) throw new PlaceFileForbiddenError(location, file.name, 'permission denied')
+    if (statusOf(error) === PERMISSION_DENIED)
+      throw new PlaceFileForbiddenError(location, file.name, 'permission denied')
     throw translate(error, location, signal)
   }
 }
@@ -186,7 +199,11 @@ function checkSame({ size, mtime }: Stats, { file, location }: Reading): void {
 }
 
 /** Reads ahead with a fixed number of requests; the bytes come in order. */
-async function* blocksOf(sftp: SFTPWrapper, handle: Buffer, { file, offset, signal }: Reading): AsyncGenerator<Uint8Array> {
+async function* blocksOf(
+  sftp: SFTPWrapper,
+  handle: Buffer,
+  { file, offset, signal }: Reading,
+): AsyncGenerator<Uint8Array> {
   const inFlight: Promise<Buffer>[] = []
   let next = offset
   const ask = () => {

@@ -7,6 +7,9 @@ type PlaceText = {
   readonly path: string
   readonly auth?: Readonly<Record<string, string | undefined>> | undefined
   readonly hostKey?: string | readonly string[] | undefined
+  readonly endpoint?: string | undefined
+  readonly region?: string | undefined
+  readonly pathStyle?: boolean | undefined
   readonly datasets: Readonly<
     Record<
       string,
@@ -29,6 +32,12 @@ type Rules = {
 
 const RULES: { readonly [Scheme in PlaceScheme]?: Rules } = {
   azure: { called: 'Azure', auth: ['sas', 'accountKey', 'connectionString'], options: [], knowsArrival: true },
+  s3: {
+    called: 'S3',
+    auth: ['keyId', 'secretKey', 'sessionToken'],
+    options: ['endpoint', 'region', 'pathStyle'],
+    knowsArrival: true,
+  },
   sftp: { called: 'SFTP', auth: ['password', 'privateKey', 'passphrase'], options: ['hostKey'], knowsArrival: false },
 }
 
@@ -45,7 +54,7 @@ export function checkPlace(source: PlaceText, place: SourcePlace): void {
     place.problems.error(
       place.text.at([...place.path, 'path']),
       'no files can be read from an address of this kind',
-      'expected a folder, or an address that begins with `abfss://`, `https://ACCOUNT.blob.core.windows.net/` or `sftp://`',
+      'expected a folder, or an address that begins with `abfss://`, `https://ACCOUNT.blob.core.windows.net/`, `s3://` or `sftp://`',
     )
     return
   }
@@ -54,7 +63,7 @@ export function checkPlace(source: PlaceText, place: SourcePlace): void {
 }
 
 function checkOptions(source: PlaceText, { called, auth, options }: Rules, { text, path, problems }: SourcePlace) {
-  for (const key of ['hostKey'] as const) {
+  for (const key of ['hostKey', 'endpoint', 'region', 'pathStyle'] as const) {
     if (source[key] === undefined || options.includes(key)) continue
     problems.error(text.at([...path, key]), `\`${key}\` does not go with ${called}`, 'leave it out')
   }
@@ -86,7 +95,11 @@ function checkRemote(
     )
   }
   if (scheme === 'sftp' && source.auth?.['password'] === undefined && source.auth?.['privateKey'] === undefined) {
-    problems.error(text.at([...path, 'path']), 'no `auth` says how to sign in', 'give it a `password` or a `privateKey`')
+    problems.error(
+      text.at([...path, 'path']),
+      'no `auth` says how to sign in',
+      'give it a `password` or a `privateKey`',
+    )
   }
   for (const [name, { windowFrom, afterLanding }] of Object.entries(source.datasets)) {
     if (windowFrom === 'arrival' && !knowsArrival) {

@@ -231,6 +231,9 @@ const auth = mapping({
   sas: secretText.optional().describe('Azure: a shared access signature, as `${secret:NAME}`.'),
   accountKey: secretText.optional().describe("Azure: the storage account's key, as `${secret:NAME}`."),
   connectionString: secretText.optional().describe('Azure: a connection string, as `${secret:NAME}`.'),
+  keyId: filled(text).optional().describe('S3: the id of an access key.'),
+  secretKey: secretText.optional().describe('S3: the secret of the access key, as `${secret:NAME}`.'),
+  sessionToken: secretText.optional().describe('S3: of keys for a time, as `${secret:NAME}`.'),
   password: secretText.optional().describe('SFTP: as `${secret:NAME}`.'),
   privateKey: secretText.optional().describe('SFTP: a private key as OpenSSH or PEM has it, as `${secret:NAME}`.'),
   passphrase: secretText.optional().describe('SFTP: of the private key, as `${secret:NAME}`.'),
@@ -240,15 +243,21 @@ const auth = mapping({
 const FilesSourceText = mapping({
   type: z.literal('files'),
   path: filled(text).describe(
-    "Folder on the agent's machine, or on a server: `abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/FOLDER`, `https://ACCOUNT.blob.core.windows.net/CONTAINER/FOLDER`, `sftp://USER@HOST/FOLDER`.",
+    "Folder on the agent's machine, or on a server: `abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/FOLDER`, `https://ACCOUNT.blob.core.windows.net/CONTAINER/FOLDER`, `s3://BUCKET/FOLDER`, `sftp://USER@HOST/FOLDER`.",
   ),
   auth: auth
     .optional()
-    .describe('How to sign in to the server. Default: the identity of the service that reads it (Azure).'),
+    .describe('How to sign in to the server. Default: the identity of the service that reads it (Azure, S3).'),
   hostKey: z
     .union([filled(text), z.array(filled(text)).min(1)])
     .optional()
     .describe('SFTP: fingerprint (`SHA256:…`) or public key of the server, or several. Required for SFTP.'),
+  endpoint: filled(text).optional().describe("S3: `https://HOST:PORT` of the server. Default: Amazon's."),
+  region: filled(text).optional().describe("S3: the bucket's region. Default: that of the environment."),
+  pathStyle: z
+    .boolean()
+    .optional()
+    .describe('S3: the bucket is in the path, not in the name of the host. Default: `true` with an `endpoint`.'),
   site,
   datasets: z.record(tableName, filesDataset),
 })
@@ -261,20 +270,25 @@ function readFilesSource(name: string, source: FilesSourceText, place: SourcePla
     readDataset(dataset, details, { ...place, path: [...place.path, 'datasets', dataset] }),
   )
   checkPlace(source, place)
-  const { auth, hostKey } = source
+  const { auth, hostKey, endpoint, region, pathStyle } = source
   return {
     type: 'files',
     name,
     path: source.path,
     ...(auth === undefined ? {} : { auth: definedOf(auth) }),
     ...(hostKey === undefined ? {} : { hostKeys: [hostKey].flat() }),
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(region === undefined ? {} : { region }),
+    ...(pathStyle === undefined ? {} : { pathStyle }),
     ...siteOf(source),
     datasets,
   }
 }
 
 function definedOf(fields: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(fields).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])))
+  return Object.fromEntries(
+    Object.entries(fields).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
+  )
 }
 
 function readDataset(name: string, details: FilesDatasetText, place: SourcePlace): FilesDataset {

@@ -50,9 +50,10 @@ export interface DropPlace extends AsyncDisposable {
   read(file: FoundFile, options?: ReadOptions): AsyncIterable<Uint8Array>
   /**
    * A text that is the same as long as a file has the same bytes, so that what was read once need not be read again;
-   * undefined where the place cannot tell.
+   * undefined where the place cannot tell, or cannot yet.
+   * @param now milliseconds since 1970
    */
-  identityOf(file: FoundFile): string | undefined
+  identityOf(file: FoundFile, now: number): string | undefined
   /**
    * Moves a file into the archive, or deletes it if there is none. Never overwrites a file: if the name is taken, a part
    * of the digest is added to it.

@@ -18,6 +18,9 @@ type Remote = {
   readonly archive: string | undefined
 }
 
+/** Milliseconds for which a time in whole seconds may be that of two contents, as the clocks of two machines tell it. */
+const YOUNG_MS = 300_000
+
 /** A folder on a server. */
 export function createRemotePlace({ source, place, archive }: Remote): DropPlace {
   const { location } = place
@@ -56,7 +59,10 @@ export function createRemotePlace({ source, place, archive }: Remote): DropPlace
         throw error
       }
     },
-    identityOf: ({ name, sizeBytes, modifiedMs, etag = '' }) => JSON.stringify([name, sizeBytes, modifiedMs, etag]),
+    identityOf({ name, sizeBytes, modifiedMs, etag }, now) {
+      if (etag === undefined && now - modifiedMs < YOUNG_MS) return undefined
+      return JSON.stringify([name, sizeBytes, modifiedMs, etag ?? ''])
+    },
     async clear(file, sha256, options) {
       if (archived === undefined) await place.delete(file, options)
       else {

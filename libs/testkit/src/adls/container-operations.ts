@@ -92,7 +92,10 @@ export function listBlobs({ request: { query, container: name }, container }: Co
   const next = last !== undefined && paths.length > size ? Buffer.from(last).toString('base64') : ''
   const blobs = page.map((path) => blobXml(path, container.nodes.get(path), hasMetadata)).join('')
   const body = `<Prefix>${escapeXml(prefix)}</Prefix><Blobs>${blobs}</Blobs><NextMarker>${next}</NextMarker>`
-  return xml(200, `<EnumerationResults ServiceEndpoint="/" ContainerName="${escapeXml(name)}">${body}</EnumerationResults>`)
+  return xml(
+    200,
+    `<EnumerationResults ServiceEndpoint="/" ContainerName="${escapeXml(name)}">${body}</EnumerationResults>`,
+  )
 }
 
 function blobXml(name: string, node: Node | undefined, hasMetadata: boolean): string {
