@@ -11,7 +11,7 @@ export type PlaceDeps = {
 type Open = (address: string, access: PlaceAccess, deps: PlaceDeps) => Promise<FilePlace>
 
 /** Each client is loaded by the first place that needs it. */
-const OPENERS: Readonly<Partial<Record<PlaceScheme, Open>>> = {
+const OPENERS: Readonly<Record<PlaceScheme, Open>> = {
   azure: async (address, access, { credential }) => {
     const { openAzurePlace } = await import('./azure/azure.ts')
     return await openAzurePlace(address, access, { credential })
@@ -19,6 +19,10 @@ const OPENERS: Readonly<Partial<Record<PlaceScheme, Open>>> = {
   sftp: async (address, access) => {
     const { openSftpPlace } = await import('./sftp/sftp.ts')
     return await openSftpPlace(address, access)
+  },
+  http: async (address, access) => {
+    const { openHttpPlace } = await import('./http/http.ts')
+    return await openHttpPlace(address, access)
   },
   s3: async (address, access) => {
     const { openS3Place } = await import('./s3/s3.ts')
@@ -33,9 +37,8 @@ const OPENERS: Readonly<Partial<Record<PlaceScheme, Open>>> = {
  */
 export async function openPlace(address: string, access: PlaceAccess, deps: PlaceDeps): Promise<FilePlace> {
   const scheme = placeSchemeOf(address)
-  const open = scheme && OPENERS[scheme]
-  if (open === undefined) {
+  if (scheme === undefined) {
     throw placeErrors.PLACE_ADDRESS_INVALID('expected an address that begins with abfss://, https://, s3:// or sftp://')
   }
-  return await open(address, access, deps)
+  return await OPENERS[scheme](address, access, deps)
 }

@@ -1,12 +1,12 @@
 import type { TaskContext, TaskOutcome } from '@cinelake/bus'
 import type { Ingest, QualityResult } from '@cinelake/contracts'
-import type { Clock, Log } from '@cinelake/core'
+import { type Clock, type Log, systemClock } from '@cinelake/core'
 import { type Lake, landOnce, manifestOf, readManifest } from '@cinelake/lake'
 import { type SourceKind, type SourceTasks, sourceErrors } from '@cinelake/source-kind'
 import { createArchiveLanded } from './archive-landed.ts'
 import { type FilesDataset, type FilesSource, filesConfig } from './config/index.ts'
 import { filesQuestions } from './config/questions.ts'
-import { parseFilePattern } from './file-pattern.ts'
+import { parseFilePattern, recently } from './file-pattern.ts'
 import { type FilesPlace, createIngestFileDrop } from './ingest-file-drop.ts'
 import { type DropPlaceDeps, inDropPlace } from './places/open.ts'
 import { type FilesPreviewDeps, previewFiles } from './preview.ts'
@@ -34,7 +34,7 @@ async function checkPlace(
   signal: AbortSignal,
 ): Promise<string | { readonly outcome: 'problem'; readonly detail: string }> {
   return await inDropPlace({ source, dataset }, deps, async (place) => {
-    const found = await place.list(parseFilePattern(dataset.files), { signal })
+    const found = await place.list(parseFilePattern(dataset.files), { signal, within: recently(systemClock, 'UTC') })
     for (const file of found.slice(-1)) for await (const _ of place.read(file, { signal })) break
     const count = `${place.location} may be read; ${found.length} files like ${dataset.files} are there`
     if ((dataset.afterLanding ?? 'leave') === 'leave') return count

@@ -60,8 +60,11 @@ async function ingestFrom(drop: Drop): Promise<Landed> {
 async function look(drop: Drop, leftOut: LeftOutFile[]): Promise<ChosenFiles> {
   const { source, dataset, place, command, calendar, signal, log } = drop
   const pattern = parseFilePattern(dataset.files)
+  const { marker, windowFrom = 'name', lateForMs = LATE_FOR_MS } = dataset
+  const [start, end] = [Date.parse(command.window.start) - lateForMs, Date.parse(command.window.end)]
   const found = await place.list(pattern, {
     signal,
+    within: { start, end, timeZone: calendar.timeZone },
     onForbidden:
       dataset.onProblem?.forbidden === 'skip'
         ? (name) => {
@@ -75,7 +78,6 @@ async function look(drop: Drop, leftOut: LeftOutFile[]): Promise<ChosenFiles> {
     onNoFile: (name) =>
       log.warn({ source: source.name, dataset: dataset.name, name }, 'skipped, as it is a pipe, a socket or a device'),
   })
-  const { marker, windowFrom = 'name', lateForMs = LATE_FOR_MS } = dataset
   const data = marker === undefined ? found : found.filter(({ name }) => !isMarker(name, marker))
   const chosen = chooseFiles(data, { pattern, windowFrom, calendar, window: command.window, lateForMs })
   for (const { name, problem } of chosen.impossible) {

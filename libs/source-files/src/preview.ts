@@ -1,9 +1,9 @@
-import { type Calendar, windowAt } from '@cinelake/core'
+import { type Calendar, type Clock, windowAt } from '@cinelake/core'
 import { type PreviewDeps, type Sample, type SourceInPipeline, nothing, withFacts } from '@cinelake/source-kind'
 import { open } from 'node:fs/promises'
 import type { FilesDataset, FilesSource } from './config/index.ts'
 import { fileErrors } from './errors.ts'
-import { parseFilePattern } from './file-pattern.ts'
+import { parseFilePattern, recently } from './file-pattern.ts'
 import { type Compression, compressionOf } from './land-file.ts'
 import type { DropPlace, FoundFile } from './places/drop-place.ts'
 import { isMarker } from './places/local-paths.ts'
@@ -14,6 +14,7 @@ const HEAD_BYTES = 4
 
 export type FilesPreviewDeps = PreviewDeps &
   DropPlaceDeps & {
+    readonly clock: Clock
     /** The data files in a landed file: the file itself, or the entries of an archive. */
     readonly unpack: (
       landed: { readonly name: string; readonly sizeBytes: number; readonly compression?: Compression },
@@ -76,7 +77,7 @@ async function firstFile(place: DropPlace, { source, dataset, timeZone, deps }: 
   const { signal, directory } = deps
   const pattern = parseFilePattern(dataset.files)
   // The task reports files that cannot be landed; for a preview any readable file will do.
-  const found = await place.list(pattern, { signal, onMisnamed: () => {} })
+  const found = await place.list(pattern, { signal, within: recently(deps.clock, timeZone), onMisnamed: () => {} })
   const { marker } = dataset
   const data = found.filter(({ name }) => {
     const { kind } = pattern.judge(name, timeZone)

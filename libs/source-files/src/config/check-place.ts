@@ -1,3 +1,4 @@
+import { isOpen } from '../file-pattern.ts'
 import { type PlaceScheme, placeSchemeOf } from '@cinelake/file-places'
 import { passwordIn } from '@cinelake/config-text'
 import type { SourcePlace } from '@cinelake/source-kind'
@@ -14,6 +15,7 @@ type PlaceText = {
     Record<
       string,
       {
+        readonly files: string
         readonly windowFrom?: string | undefined
         readonly afterLanding?: string | { readonly archive: string } | undefined
       }
@@ -28,9 +30,11 @@ type Rules = {
   readonly options: readonly string[]
   /** Whether a file's time is when it came there, and not one that its writer may set. */
   readonly knowsArrival: boolean
+  /** Whether files can neither be listed nor moved nor deleted. */
+  readonly isReadOnly?: true
 }
 
-const RULES: { readonly [Scheme in PlaceScheme]?: Rules } = {
+const RULES: { readonly [Scheme in PlaceScheme]: Rules } = {
   azure: { called: 'Azure', auth: ['sas', 'accountKey', 'connectionString'], options: [], knowsArrival: true },
   s3: {
     called: 'S3',
@@ -38,6 +42,7 @@ const RULES: { readonly [Scheme in PlaceScheme]?: Rules } = {
     options: ['endpoint', 'region', 'pathStyle'],
     knowsArrival: true,
   },
+  http: { called: 'HTTP', auth: ['user', 'password', 'token'], options: [], knowsArrival: false, isReadOnly: true },
   sftp: { called: 'SFTP', auth: ['password', 'privateKey', 'passphrase'], options: ['hostKey'], knowsArrival: false },
 }
 
@@ -50,11 +55,11 @@ export function checkPlace(source: PlaceText, place: SourcePlace): void {
   if (path.startsWith('${')) return
   const scheme = placeSchemeOf(path)
   const rules = scheme === undefined ? FOLDER : RULES[scheme]
-  if (rules === undefined || (scheme === undefined && /^[a-z][a-z0-9+.-]+:\/\//i.test(path))) {
+  if (scheme === undefined && /^[a-z][a-z0-9+.-]+:\/\//i.test(path)) {
     place.problems.error(
       place.text.at([...place.path, 'path']),
       'no files can be read from an address of this kind',
-      'expected a folder, or an address that begins with `abfss://`, `https://ACCOUNT.blob.core.windows.net/`, `s3://` or `sftp://`',
+      'expected a folder, or an address that begins with `abfss://`, `https://`, `s3://` or `sftp://`',
     )
     return
   }
@@ -76,7 +81,7 @@ function checkOptions(source: PlaceText, { called, auth, options }: Rules, { tex
 
 function checkRemote(
   source: PlaceText,
-  { called, knowsArrival, scheme }: Rules & { readonly scheme: PlaceScheme },
+  { called, knowsArrival, isReadOnly, scheme }: Rules & { readonly scheme: PlaceScheme },
   { text, path, problems }: SourcePlace,
 ): void {
   const hasPassword = passwordIn(source.path) !== undefined
@@ -101,10 +106,22 @@ function checkRemote(
       'give it a `password` or a `privateKey`',
     )
   }
-  for (const [name, { windowFrom, afterLanding }] of Object.entries(source.datasets)) {
+  for (const [name, { files, windowFrom, afterLanding }] of Object.entries(source.datasets)) {
+    const at = (key: string) => text.at([...path, 'datasets', name, key])
+    if (isReadOnly === true && isOpen(files)) {
+      problems.error(
+        at('files'),
+        'an HTTP server is not listed: a name cannot have wildcards',
+        'write the name out, with `{yyyy}`, `{MM}`, `{dd}` for the time and `{a,b}` for several',
+      )
+    }
+    if (isReadOnly === true && afterLanding !== undefined && afterLanding !== 'leave') {
+      problems.error(at('afterLanding'), `${called} can neither move nor delete files`, 'leave it out')
+      continue
+    }
     if (windowFrom === 'arrival' && !knowsArrival) {
       problems.error(
-        text.at([...path, 'datasets', name, 'windowFrom']),
+        at('windowFrom'),
         `${called} cannot tell when a file came`,
         'use `modified`, or the time in the name',
       )

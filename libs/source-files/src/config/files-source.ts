@@ -234,7 +234,9 @@ const auth = mapping({
   keyId: filled(text).optional().describe('S3: the id of an access key.'),
   secretKey: secretText.optional().describe('S3: the secret of the access key, as `${secret:NAME}`.'),
   sessionToken: secretText.optional().describe('S3: of keys for a time, as `${secret:NAME}`.'),
-  password: secretText.optional().describe('SFTP: as `${secret:NAME}`.'),
+  user: filled(text).optional().describe('HTTP: for `password`.'),
+  password: secretText.optional().describe('SFTP, HTTP: as `${secret:NAME}`.'),
+  token: secretText.optional().describe('HTTP: a bearer token, as `${secret:NAME}`.'),
   privateKey: secretText.optional().describe('SFTP: a private key as OpenSSH or PEM has it, as `${secret:NAME}`.'),
   passphrase: secretText.optional().describe('SFTP: of the private key, as `${secret:NAME}`.'),
 })
@@ -243,7 +245,7 @@ const auth = mapping({
 const FilesSourceText = mapping({
   type: z.literal('files'),
   path: filled(text).describe(
-    "Folder on the agent's machine, or on a server: `abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/FOLDER`, `https://ACCOUNT.blob.core.windows.net/CONTAINER/FOLDER`, `s3://BUCKET/FOLDER`, `sftp://USER@HOST/FOLDER`.",
+    "Folder on the agent's machine, or on a server: `abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/FOLDER`, `https://ACCOUNT.blob.core.windows.net/CONTAINER/FOLDER`, `s3://BUCKET/FOLDER`, `sftp://USER@HOST/FOLDER`, `https://HOST/FOLDER`.",
   ),
   auth: auth
     .optional()

@@ -1,4 +1,4 @@
-import type { FilePattern } from '../file-pattern.ts'
+import type { FilePattern, TimeRange } from '../file-pattern.ts'
 import type { FileMisnamedError } from '../errors.ts'
 
 /** A file of a place. */
@@ -18,6 +18,8 @@ export type FoundFile = {
 
 export type FindOptions = {
   readonly signal?: AbortSignal | undefined
+  /** The times that are of interest, for places that are asked for names. Files of other times may be listed as well. */
+  readonly within: TimeRange
   /** Called for matching files that may not be read. Without it, they are an error. */
   readonly onForbidden?: ((name: string) => void) | undefined
   /** Called for matching files that cannot be landed under their name. Without it, they are an error. */
@@ -38,7 +40,7 @@ export interface DropPlace extends AsyncDisposable {
   /** For messages: never has a secret. */
   readonly location: string
   /** The files that match a pattern, in order of name. */
-  list(pattern: FilePattern, options?: FindOptions): Promise<FoundFile[]>
+  list(pattern: FilePattern, options: FindOptions): Promise<FoundFile[]>
   /** @returns undefined where there is no such file */
   stat(name: string, options?: CallOptions): Promise<FoundFile | undefined>
   /**

@@ -20,7 +20,7 @@ import { isBelow } from './local-paths.ts'
 
 type SourceFolder = { readonly source: string; readonly folder: string }
 
-type FolderOptions = FindOptions & {
+type FolderOptions = Omit<FindOptions, 'within'> & {
   /** A folder within the source's folder that is not part of it (real path): it is not searched. */
   readonly except?: string | undefined
 }

@@ -1,5 +1,4 @@
-import { type PlaceAccess, PlaceRefusedError, placeSchemeOf } from '@cinelake/file-places'
-import { openPlace, type PlaceDeps } from '@cinelake/file-places/open'
+import { openPlace, type PlaceAccess, type PlaceDeps, PlaceRefusedError, placeSchemeOf } from '@cinelake/file-places'
 import type { Fill } from '@cinelake/secrets'
 import type { FilesDataset, FilesSource } from '../config/index.ts'
 import type { DropPlace } from './drop-place.ts'

@@ -2,7 +2,7 @@
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { ContainerClient, StorageSharedKeyCredential } from '@azure/storage-blob'
 import { sha256 } from '@cinelake/core'
-import { temporaryDirectory } from '@cinelake/testkit'
+import { startHttp, temporaryDirectory } from '@cinelake/testkit'
 import { startAdlsEndpoint } from '@cinelake/testkit/adls'
 import { startS3Server, withoutS3Server } from '@cinelake/testkit/s3'
 import { startSftpServer, withoutSftpServer } from '@cinelake/testkit/sftp'
@@ -292,5 +292,35 @@ describe.each(SERVERS)('files of $kind', ({ kind, start, without }) => {
 
     expect(error).toMatchObject({ code: 'PLACE_REFUSED', retryable: false })
     expect(String(error)).not.toContain(wrong)
+  })
+})
+
+describe('files of an HTTP server', () => {
+  test('are asked for by the names that a window can have, and late ones as well', async () => {
+    const files = new Map([
+      ['/in/a_20260301.csv', 'x'],
+      ['/in/b_20260301.csv', 'y'],
+    ])
+    await using server = await startHttp((request, response) => {
+      const content = files.get(request.url ?? '')
+      if (content === undefined || request.headers.authorization !== 'Bearer T')
+        return void response.writeHead(404).end()
+      response.writeHead(200, { etag: `"${sha256(content)}"`, 'content-length': String(content.length) })
+      response.end(request.method === 'HEAD' ? undefined : content)
+    })
+    const dataset = aFilesSource({ path: `${server.url}/in`, files: '{a,b}_{yyyy}{MM}{dd}.csv', once: true })
+    const source = { ...dataset, auth: { token: '${secret:PLACE_KEY}' } }
+    await using agent = await givenAgent({ sources: [source], settings: { PLACE_KEY: 'T' } })
+    await agent.ingest({ label: '2026-03-02' }).catch(() => {})
+    files.delete('/in/b_20260301.csv')
+    await agent.ingest({ label: '2026-03-01' })
+    files.set('/in/b_20260301.csv', 'late').set('/in/a_20260302.csv', 'z')
+
+    await agent.ingest({ label: '2026-03-02', since: '2026-03-01T23:00:00.000Z', attempt: 2 })
+
+    expect((await agent.manifest(TASK))?.files.map(({ name }) => name)).toEqual(['a_20260301.csv'])
+    const second = await agent.manifest(TASK, { label: '2026-03-02' })
+    expect(second?.files.map(({ name }) => name)).toEqual(['a_20260302.csv'])
+    expect(second?.late).toEqual([{ name: 'b_20260301.csv', window: '2026-03-01' }])
   })
 })

@@ -31,15 +31,15 @@ export function createRemotePlace({ source, place, archive }: Remote): DropPlace
   const isArchived = (name: string) => archived !== undefined && (name === archived || name.startsWith(`${archived}/`))
   return {
     location,
-    async list(pattern, options = {}) {
+    async list(pattern, { within, signal }) {
       const found: FoundFile[] = []
       const wanted = {
         prefix: pattern.prefix,
         opens: (folder: string) => pattern.opens(folder) && !isArchived(folder),
         takes: (name: string) => pattern.takes(name) && !isArchived(name),
-        names: () => undefined,
+        names: () => pattern.namesWithin(within),
       }
-      for await (const file of place.list(wanted, options)) found.push(foundOf(file))
+      for await (const file of place.list(wanted, { signal })) found.push(foundOf(file))
       // In order of code units: the same on every machine and in every locale.
       return found.sort((one, other) => (one.name < other.name ? -1 : 1))
     },
