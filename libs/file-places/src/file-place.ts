@@ -24,7 +24,7 @@ export type PlaceOptions = { readonly signal?: AbortSignal | undefined }
 
 /**
  * A folder on a server: of a storage account, of a bucket, of an SFTP or an HTTP server. Names are paths below it. A
- * connection that is lost is opened again, and the reading goes on where it was; what is refused is told at once.
+ * connection that is lost is opened again, and reading resumes where it was; what is refused is told at once.
  *
  * All calls fail with
  * - `PLACE_UNAVAILABLE` (transient): the server does not answer, or reports a fault of its own

@@ -20,7 +20,7 @@ export function placeSchemeOf(address: string): PlaceScheme | undefined {
   return scheme === undefined ? undefined : SCHEMES[scheme]
 }
 
-/** What is declared about a place besides its address, with every placeholder filled. */
+/** What is declared about a place in addition to its address, with every placeholder filled. */
 export type PlaceAccess = {
   readonly auth?: {
     readonly sas?: string

@@ -151,7 +151,7 @@ export async function openAzurePlace(url: string, access: PlaceAccess, { credent
     async write(name, content, { signal } = {}) {
       const blob = container.getBlockBlobClient(`${root}${name}`)
       const { Readable } = await import('node:stream')
-      // Blocks that are not committed are seen by nobody.
+      // Blocks that are not committed are not visible.
       await run(
         async () =>
           void (await blob.uploadStream(Readable.from(content), BLOCK_BYTES, BLOCKS_AT_ONCE, abortable(signal))),

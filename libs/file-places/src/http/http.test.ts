@@ -21,7 +21,10 @@ const WHEN = 'Sun, 01 Mar 2026 10:00:00 GMT'
 describe('files of an HTTP server', () => {
   test('are asked for by their names, and read', async () => {
     await using server = await startHttp((request, response) => {
-      if (request.url !== '/in/%C3%A9t%C3%A9%201.csv') return void response.writeHead(404).end()
+      if (request.url !== '/in/%C3%A9t%C3%A9%201.csv') {
+        response.writeHead(404).end()
+        return
+      }
       response.writeHead(200, { 'last-modified': WHEN, etag: '"1"', 'content-length': '3' })
       response.end(request.method === 'HEAD' ? undefined : 'abc')
     })
@@ -36,7 +39,10 @@ describe('files of an HTTP server', () => {
 
   test('need neither HEAD nor a length', async () => {
     await using server = await startHttp((request, response) => {
-      if (request.method === 'HEAD') return void response.writeHead(405).end()
+      if (request.method === 'HEAD') {
+        response.writeHead(405).end()
+        return
+      }
       response.write('ab')
       response.end('cd')
     })
@@ -57,7 +63,10 @@ describe('files of an HTTP server', () => {
       count += 1
       const from = knowsRanges ? Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0) : 0
       response.writeHead(from > 0 ? 206 : 200, { etag: '"1"', 'content-length': String(10 - from) })
-      if (count > 1) return void response.end('0123456789'.slice(from))
+      if (count > 1) {
+        response.end('0123456789'.slice(from))
+        return
+      }
       response.write('0123', () => response.destroy())
     })
     await using place = await openPlace(server.url, {}, {})
@@ -127,7 +136,10 @@ describe('a redirect', () => {
 
   test('within the server is followed, and never for ever', async () => {
     await using server = await startHttp((request, response) => {
-      if (request.url === '/b.csv') return void response.writeHead(200, { 'content-length': '1' }).end('b')
+      if (request.url === '/b.csv') {
+        response.writeHead(200, { 'content-length': '1' }).end('b')
+        return
+      }
       response.writeHead(302, { location: request.url === '/a.csv' ? '/b.csv' : '/c.csv' }).end()
     })
     await using place = await openPlace(server.url, {}, {})

@@ -222,7 +222,7 @@ async function upload(
     const MultipartUpload = { Parts: parts }
     await client.send(new CompleteMultipartUploadCommand({ ...target, UploadId: id, MultipartUpload }), options)
   } catch (error) {
-    // Parts that nobody completes are paid for.
+    // Parts that are never completed are paid for.
     if (id !== undefined)
       await client.send(new AbortMultipartUploadCommand({ ...target, UploadId: id })).catch(() => undefined)
     throw error

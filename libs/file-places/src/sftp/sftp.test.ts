@@ -185,7 +185,7 @@ describe.skipIf(withoutSftpServer !== undefined)(`SFTP (${withoutSftpServer ?? '
       throw new Error('broken')
     }
 
-    await expect(place.write('a.csv', broken())).rejects.toThrow()
+    await expect(place.write('a.csv', broken())).rejects.toThrow('broken')
     expect(await readFile(join(folder, 'a.csv'), 'utf8')).toBe('old')
     await place.write('x/b.csv', chunksOf('new'))
     await place.write('a.csv', chunksOf('new'))
