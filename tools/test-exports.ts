@@ -11,7 +11,6 @@ type HandedOn = { readonly from: string; readonly name: string; readonly as: str
 
 /** Exports that were there for tests alone before the rule was. */
 const KNOWN: readonly string[] = [
-  'isPrivateAddress',
   'rowDigest',
   'belongsTo',
   'redisOptions',

@@ -51,5 +51,6 @@ export {
   type WireMessage,
   wireMessage,
 } from './postgres-client.ts'
+export { isPrivateAddress } from './private-address.ts'
 export { proxyFrom, type Proxy } from './proxy.ts'
 export { createRedactor, REDACTED } from './redactor.ts'

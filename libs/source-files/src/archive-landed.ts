@@ -1,15 +1,14 @@
 import type { Ingest, LandedFile, LeftOutFile, Manifest } from '@cinelake/contracts'
-import { CancelledError, type Log, concurrently, makeDirectory } from '@cinelake/core'
-import type { Fill } from '@cinelake/secrets'
-import { copyFile, open, realpath, rename, rm, stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
-import { FILES_AT_ONCE, systemErrorCode, fileError, fileErrors } from './errors.ts'
+import { CancelledError, type Log, concurrently, PipelineError } from '@cinelake/core'
+import { FILES_AT_ONCE, systemErrorCode } from './errors.ts'
 import type { FilesPlace } from './ingest-file-drop.ts'
-import { digestOfFile } from './land-file.ts'
+import { digestOf } from './land-file.ts'
 import { modifiedAt as modifiedAtOf } from './late-files.ts'
-import { archiveFolder, fileBelow, isBelow, isOwnMarker, markerOf } from './local-paths.ts'
+import type { DropPlace, FoundFile } from './places/drop-place.ts'
+import { isOwnMarker, markerOf } from './places/local-paths.ts'
+import { type DropPlaceDeps, inDropPlace } from './places/open.ts'
 
-type Deps = { readonly fill: Fill; readonly log: Log }
+type Deps = DropPlaceDeps & { readonly log: Log }
 
 /**
  * Archives or deletes files that have landed, as the dataset declares. Only files that a manifest proves to be in the lake, and
@@ -17,7 +16,7 @@ type Deps = { readonly fill: Fill; readonly log: Log }
  * by two agents concurrently.
  * @returns names of the files that could not be archived
  */
-export function createArchiveLanded({ fill, log }: Deps) {
+export function createArchiveLanded({ log, ...deps }: Deps) {
   return async (
     command: Ingest,
     { source, dataset }: Pick<FilesPlace, 'source' | 'dataset'>,
@@ -26,20 +25,19 @@ export function createArchiveLanded({ fill, log }: Deps) {
   ): Promise<string[]> => {
     const { afterLanding = 'leave', marker } = dataset
     if (afterLanding === 'leave') return []
-    const folder = await fill(source.path)
-    const archive =
-      typeof afterLanding === 'object' ? archiveFolder(folder, await fill(afterLanding.archive)) : undefined
     const failed: string[] = []
-    await concurrently([...files, ...leftOut.flatMap(knownElsewhere)], FILES_AT_ONCE, async (landed) => {
-      if (signal.aborted) throw new CancelledError('clearing what has landed')
-      try {
-        await clear(landed, { source: source.name, folder, archive, marker, log, signal })
-      } catch (error) {
-        if (signal.aborted) throw new CancelledError('clearing what has landed', { cause: error })
-        failed.push(landed.name)
-        const reason = systemErrorCode(error) ?? 'unknown'
-        log.warn({ task: command.task, name: landed.name, reason }, 'file has landed and could not be cleared')
-      }
+    await inDropPlace({ source, dataset }, deps, async (place) => {
+      await concurrently([...files, ...leftOut.flatMap(knownElsewhere)], FILES_AT_ONCE, async (landed) => {
+        if (signal.aborted) throw new CancelledError('clearing what has landed')
+        try {
+          await clear(landed, { place, marker, log, signal })
+        } catch (error) {
+          if (signal.aborted) throw new CancelledError('clearing what has landed', { cause: error })
+          failed.push(landed.name)
+          const reason = systemErrorCode(error) ?? (error instanceof PipelineError ? error.code : 'unknown')
+          log.warn({ task: command.task, name: landed.name, reason }, 'file has landed and could not be cleared')
+        }
+      })
     })
     return failed
   }
@@ -53,98 +51,35 @@ function knownElsewhere({ name, sha256 }: LeftOutFile): Cleared[] {
 }
 
 type ClearContext = {
-  readonly source: string
-  readonly folder: string
-  /** Undefined: deleted. */
-  readonly archive: string | undefined
+  readonly place: DropPlace
   readonly marker: string | undefined
   readonly log: Log
   readonly signal: AbortSignal
 }
 
-async function clear(landed: Cleared, place: ClearContext): Promise<void> {
-  const { folder, archive, marker, log } = place
+async function clear(landed: Cleared, context: ClearContext): Promise<void> {
+  const { place, marker, log, signal } = context
   const { name, sha256 } = landed
-  const file = fileBelow(folder, name)
-  await checkBelow(folder, file, { source: place.source, folder, name })
-  if (!(await isStill(landed, file, place))) {
-    const isGone = (await stat(file).catch(() => undefined)) === undefined
-    if (!isGone) log.warn({ name }, 'file was written to after it had landed, and stays where it is')
+  const found = await place.stat(name, { signal })
+  // Another agent, or an earlier attempt, has cleared it.
+  if (found === undefined) return
+  if (!(await isStill(landed, found, context))) {
+    log.warn({ name }, 'file was written to after it had landed, and stays where it is')
     return
   }
-  const own = marker !== undefined && isOwnMarker(marker) ? markerOf(name, marker) : undefined
-  if (archive === undefined) await rm(file, { force: true })
-  else await moveTo(file, fileBelow(archive, name), { archive, sha256, about: { source: place.source, folder, name } })
-  if (own === undefined) return
-  if (archive === undefined) await rm(fileBelow(folder, own), { force: true })
-  else {
-    const about = { source: place.source, folder, name: own }
-    await moveTo(fileBelow(folder, own), fileBelow(archive, own), { archive, sha256, about })
-  }
-}
-
-type About = { readonly source: string; readonly folder: string; readonly name: string }
-
-/**
- * Users who can put files into a folder can also put links there: a file that is moved or deleted has to be inside the
- * source's folder, and its target inside the archive.
- * @throws {FILES_OUTSIDE_SOURCE} terminal
- */
-async function checkBelow(folder: string, file: string, { source, name }: About): Promise<void> {
-  const [root, parent] = await Promise.all(
-    [folder, dirname(file)].map(async (path) => await realpath(path).catch(() => path)),
-  )
-  if (root === undefined || parent === undefined || parent === root || isBelow(root, parent)) return
-  throw fileErrors.FILES_OUTSIDE_SOURCE(source, folder, name)
+  await place.clear(found, sha256, { signal })
+  if (marker === undefined || !isOwnMarker(marker)) return
+  const beside = await place.stat(markerOf(name, marker), { signal })
+  if (beside !== undefined) await place.clear(beside, sha256, { signal })
 }
 
 /** Whether the bytes of a file are those that landed. Compares size and time first; if they differ, reads the whole file. */
 async function isStill(
-  { name, sha256, sizeBytes, modifiedAt }: Cleared,
-  file: string,
-  place: ClearContext,
+  { sha256, sizeBytes, modifiedAt }: Cleared,
+  found: FoundFile,
+  { place, signal }: ClearContext,
 ): Promise<boolean> {
-  const found = await stat(file).catch((error: unknown) => {
-    if (systemErrorCode(error) === 'ENOENT') return undefined
-    throw fileError(error, place.source, name)
-  })
-  if (found === undefined) return false
-  if (sizeBytes !== undefined && found.size !== sizeBytes) return false
-  if (sizeBytes !== undefined && modifiedAtOf({ modifiedMs: found.mtimeMs }) === modifiedAt) return true
-  return (await digestOfFile({ name, file }, place)) === sha256
-}
-
-/** Never overwrites a file: if the name is taken, the digest is added to the name. */
-async function moveTo(
-  file: string,
-  target: string,
-  { archive, sha256, about }: { readonly archive: string; readonly sha256: string; readonly about: About },
-): Promise<void> {
-  await makeDirectory(dirname(target))
-  await checkBelow(archive, target, about)
-  const isTaken = (await stat(target).catch(() => undefined)) !== undefined
-  const to = isTaken ? `${target}.${sha256.slice(0, 16)}` : target
-  try {
-    await rename(file, to)
-  } catch (error) {
-    // Another agent has moved it.
-    if (systemErrorCode(error) === 'ENOENT') return
-    if (systemErrorCode(error) !== 'EXDEV') throw error
-    await copyAcross(file, to)
-  }
-}
-
-/** Moves across disks. The copy gets its final name when it is complete. */
-async function copyAcross(file: string, target: string): Promise<void> {
-  const unfinished = `${target}.unfinished-${process.pid}`
-  try {
-    await copyFile(file, unfinished)
-    await using handle = await open(unfinished, 'r+')
-    await handle.sync()
-  } catch (error) {
-    await rm(unfinished, { force: true })
-    throw error
-  }
-  await rename(unfinished, target)
-  await rm(file, { force: true })
+  if (sizeBytes !== undefined && found.sizeBytes !== sizeBytes) return false
+  if (sizeBytes !== undefined && modifiedAtOf(found) === modifiedAt) return true
+  return (await digestOf(place, found, signal)) === sha256
 }

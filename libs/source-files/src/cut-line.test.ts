@@ -8,7 +8,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { readUnchanging } from './read-unchanging.ts'
+import { readUnchanging } from './places/read-unchanging.ts'
 
 const MIB = 1024 * 1024
 /** As it is in production. Two may be on their way when a line is cut for the first time, and one thereafter. */

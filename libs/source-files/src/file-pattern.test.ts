@@ -154,3 +154,43 @@ describe('a name and a pattern', () => {
     )
   })
 })
+
+describe('names of a range of times', () => {
+  const within = {
+    start: Date.parse('2026-02-27T12:00:00Z'),
+    end: Date.parse('2026-03-01T23:00:00Z'),
+    timeZone: 'Europe/Berlin',
+  }
+
+  test.each([
+    ['titles.csv', ['titles.csv']],
+    ['{a,b}.{csv,txt}', ['a.csv', 'a.txt', 'b.csv', 'b.txt']],
+    ['{yyyy}/{MM}/x_{dd}.csv', ['2026/02/x_27.csv', '2026/02/x_28.csv', '2026/03/x_01.csv']],
+    ['{yyyy}-{MM}.csv', ['2026-02.csv', '2026-03.csv']],
+    ['{yyyy}.csv', ['2026.csv']],
+    ['*.csv', undefined],
+  ])('%s are %j', (files, names) => {
+    expect(parseFilePattern(files).namesWithin(within)).toEqual(names)
+  })
+
+  test('are those that the pattern takes', () => {
+    const pattern = parseFilePattern('{yyyy}{MM}{dd}T{HH}.{csv,txt}')
+    const names = pattern.namesWithin(within) ?? []
+
+    expect(names).toHaveLength(2 * 59)
+    expect(names.every((name) => pattern.takes(name))).toBe(true)
+  })
+})
+
+test.each([
+  ['a/b/*.csv', 'a/b/', ['a', 'a/b'], ['b', 'a/c', 'a/b/c']],
+  ['*/{yyyy}/x.csv', '', ['a', 'a/2026'], ['.a', 'a/b', 'a/2026/c']],
+  ['in/**/x.csv', 'in/', ['in', 'in/a', 'in/a/b/c'], ['on', 'in/.a']],
+  ['**', '', ['a', 'a/b'], ['.a']],
+])('%s has files in %s, on the way there %j and not %j', (files, prefix, opened, closed) => {
+  const pattern = parseFilePattern(files)
+
+  expect(pattern.prefix).toBe(prefix)
+  expect(opened.filter((folder) => !pattern.opens(folder))).toEqual([])
+  expect(closed.filter((folder) => pattern.opens(folder))).toEqual([])
+})

@@ -1,86 +1,59 @@
 import type { TaskContext, TaskOutcome } from '@cinelake/bus'
 import type { Ingest, QualityResult } from '@cinelake/contracts'
-import type { Clock, Log } from '@cinelake/core'
+import { type Clock, type Log, systemClock } from '@cinelake/core'
 import { type Lake, landOnce, manifestOf, readManifest } from '@cinelake/lake'
-import type { Fill } from '@cinelake/secrets'
 import { type SourceKind, type SourceTasks, sourceErrors } from '@cinelake/source-kind'
-import { access, constants, stat } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
 import { createArchiveLanded } from './archive-landed.ts'
 import { type FilesDataset, type FilesSource, filesConfig } from './config/index.ts'
 import { filesQuestions } from './config/questions.ts'
-import { parseFilePattern } from './file-pattern.ts'
-import { findFiles } from './find-files.ts'
+import { parseFilePattern, recently } from './file-pattern.ts'
 import { type FilesPlace, createIngestFileDrop } from './ingest-file-drop.ts'
-import { archiveFolder } from './local-paths.ts'
+import { type DropPlaceDeps, inDropPlace } from './places/open.ts'
 import { type FilesPreviewDeps, previewFiles } from './preview.ts'
 
 /** Files that arrive in a folder. */
 export const filesKind: Required<
-  SourceKind<FilesSource, FilesTasksDeps, TaskContext, TaskOutcome, FilesPreviewDeps, { readonly fill: Fill }>
+  SourceKind<FilesSource, FilesTasksDeps, TaskContext, TaskOutcome, FilesPreviewDeps, DropPlaceDeps>
 > = {
   config: filesConfig,
   questions: filesQuestions,
   createTasks: createFilesTasks,
   preview: previewFiles,
-  checks: (source, { fill }) =>
+  checks: (source, deps) =>
     source.datasets.map((dataset) => ({
       name: `folder ${source.name}/${dataset.name}`,
-      run: (signal) => checkFolder(source, dataset, { fill, signal }),
+      run: (signal) => checkPlace(source, dataset, deps, signal),
     })),
 }
 
-/** Checks that a dataset's folder may be read, and written to if files are archived after landing. No file is opened. */
-async function checkFolder(
+/** Checks that a dataset's place may be read, and a folder written to if files are cleared after landing. */
+async function checkPlace(
   source: FilesSource,
   dataset: FilesDataset,
-  { fill, signal }: { readonly fill: Fill; readonly signal: AbortSignal },
+  deps: DropPlaceDeps,
+  signal: AbortSignal,
 ): Promise<string | { readonly outcome: 'problem'; readonly detail: string }> {
-  const path = await fill(source.path)
-  const folder = resolve(path)
-  const found = await findFiles({ source: source.name, folder: path }, parseFilePattern(dataset.files), { signal })
-  for (const { file } of found.slice(-1)) await access(file, constants.R_OK)
-  const { afterLanding = 'leave' } = dataset
-  const count = `${folder} may be read; ${found.length} files like ${dataset.files} are there`
-  if (afterLanding === 'leave') return count
-  const targets = [folder]
-  if (typeof afterLanding === 'object') targets.push(archiveFolder(folder, await fill(afterLanding.archive)))
-  for (const target of targets) {
-    const existing = await nearestThatExists(target)
-    const mayWrite = await access(existing, constants.W_OK).then(
-      () => true,
-      () => false,
-    )
-    if (mayWrite) continue
-    const detail = `${existing} may not be written to: expected so, as files are moved away or deleted after landing; give the agent's account the right to`
-    return { outcome: 'problem', detail }
-  }
-  return `${count}, and may be moved away or deleted`
+  return await inDropPlace({ source, dataset }, deps, async (place) => {
+    const found = await place.list(parseFilePattern(dataset.files), { signal, within: recently(systemClock, 'UTC') })
+    for (const file of found.slice(-1)) for await (const _ of place.read(file, { signal })) break
+    const count = `${place.location} may be read; ${found.length} files like ${dataset.files} are there`
+    if ((dataset.afterLanding ?? 'leave') === 'leave') return count
+    const detail = await place.clearingProblem()
+    return detail === undefined ? `${count}, and may be moved away or deleted` : { outcome: 'problem', detail }
+  })
 }
 
-/** An archive folder is created when the first file is archived. */
-async function nearestThatExists(folder: string): Promise<string> {
-  const isThere = (await stat(folder).catch(() => undefined)) !== undefined
-  return isThere || dirname(folder) === folder ? folder : await nearestThatExists(dirname(folder))
-}
-
-export type FilesTasksDeps = {
+export type FilesTasksDeps = DropPlaceDeps & {
   readonly lake: Lake
-  /** Fills the placeholders of paths on this machine. */
-  readonly fill: Fill
   readonly clock: Clock
   readonly log: Log
 }
 
 /** The task handlers of file sources: land the files of a window in raw, then archive them if the dataset declares it. */
-function createFilesTasks({
-  lake,
-  fill,
-  clock,
-  log,
-}: FilesTasksDeps): SourceTasks<FilesSource, TaskContext, TaskOutcome> {
-  const ingestFileDrop = createIngestFileDrop({ lake, fill, clock, log })
-  const clearLanded = createArchiveLanded({ fill, log })
+function createFilesTasks(deps: FilesTasksDeps): SourceTasks<FilesSource, TaskContext, TaskOutcome> {
+  const { lake, clock, log } = deps
+  const ingestFileDrop = createIngestFileDrop(deps)
+  const clearLanded = createArchiveLanded(deps)
 
   /** Archives files that have landed: also those of an attempt that died before it could. */
   const clear = async (command: Ingest, place: FilesPlace, signal: AbortSignal): Promise<QualityResult[]> => {

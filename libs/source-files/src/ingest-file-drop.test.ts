@@ -6,7 +6,7 @@ import { landObject } from '@cinelake/lake'
 import { temporaryDirectory } from '@cinelake/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { aFilesSource, drop, givenAgent, type Agent } from './source-files.fixture.ts'
-import { readUnchanging } from './read-unchanging.ts'
+import { readUnchanging } from './places/read-unchanging.ts'
 
 let stack: AsyncDisposableStack
 let folder: string

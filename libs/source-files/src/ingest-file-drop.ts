@@ -2,22 +2,21 @@ import type { TaskContext } from '@cinelake/bus'
 import type { Ingest, LandedFile, LeftOutFile } from '@cinelake/contracts'
 import { type Calendar, type Clock, type Log, concurrently } from '@cinelake/core'
 import { type Lake, type Landed, newestManifest } from '@cinelake/lake'
-import type { Fill } from '@cinelake/secrets'
-import { realpath } from 'node:fs/promises'
-import { resolve } from 'node:path'
 import type { FilesDataset, FilesSource } from './config/index.ts'
 import { FILES_AT_ONCE, fileErrors } from './errors.ts'
 import { parseFilePattern } from './file-pattern.ts'
-import { type FoundFile, findFiles, findUnstable } from './find-files.ts'
-import { type Fate, type WantedFile, digestOfFile, fateOfHeld, landFile } from './land-file.ts'
+import { findUnstable } from './find-unstable.ts'
+import { type Fate, type WantedFile, digestOf, fateOfHeld, landFile } from './land-file.ts'
 import { type ChosenFiles, type LateFile, chooseFiles, findLate } from './late-files.ts'
-import { archiveFolder, isMarker } from './local-paths.ts'
+import type { DropPlace, FoundFile } from './places/drop-place.ts'
+import { isMarker } from './places/local-paths.ts'
+import { type DropPlaceDeps, inDropPlace } from './places/open.ts'
 import { type ProcessedFileLedger, checkLedger, createProcessedFileLedger } from './processed-file-ledger.ts'
 
 /** Milliseconds before a window in which late files are searched for, unless the dataset sets another value. */
 const LATE_FOR_MS = 7 * 86_400_000
 
-type Deps = { readonly lake: Lake; readonly fill: Fill; readonly clock: Clock; readonly log: Log }
+type Deps = DropPlaceDeps & { readonly lake: Lake; readonly clock: Clock; readonly log: Log }
 
 /** A dataset of a files source, and the calendar of its pipeline. */
 export type FilesPlace = {
@@ -26,43 +25,46 @@ export type FilesPlace = {
   readonly calendar: Calendar
 }
 
-type Drop = FilesPlace & Deps & TaskContext & { readonly command: Ingest; readonly folder: string }
+type Drop = FilesPlace & Deps & TaskContext & { readonly command: Ingest; readonly place: DropPlace }
 
 /** Copies the files of one window into raw, byte for byte. */
 export function createIngestFileDrop(deps: Deps) {
-  return async (command: Ingest, place: FilesPlace, context: TaskContext): Promise<Landed> => {
-    const folder = await deps.fill(place.source.path)
-    const drop: Drop = { ...deps, ...place, ...context, command, folder }
-    const leftOut: LeftOutFile[] = []
-    const chosen = await look(drop, leftOut)
-    const claims = place.dataset.once === true ? createProcessedFileLedger(deps.lake, command) : undefined
-    const ledger = claims && (await checkLedger(drop, claims))
-    const late = await lateOf(drop, chosen, claims)
-    const included = place.dataset.late === 'include' ? late : []
-    const complete = await withoutFaulty(drop, [...chosen.wanted, ...included.map(asWanted)], leftOut)
-    const landed = await landAll(drop, { claims, complete, leftOut })
-    const carried = await carriedOver(drop, landed)
-    if (carried.length + landed.length === 0 && isNothing(leftOut, chosen)) reportMissing(drop)
-    const waiting = place.dataset.late === 'include' ? [] : late
-    const claimed = claims && (landed.at(-1)?.sha256 ?? ledger?.claimed)
-    return {
-      format: 'csv',
-      files: [...carried, ...landed],
-      ...(claimed === undefined ? {} : { claimed }),
-      ...(ledger === undefined || ledger.quality.length === 0 ? {} : { quality: ledger.quality }),
-      ...(leftOut.length === 0 ? {} : { leftOut }),
-      ...(waiting.length === 0 ? {} : { late: waiting.map(({ file, window }) => ({ name: file.name, window })) }),
-    }
+  return async (command: Ingest, where: FilesPlace, context: TaskContext): Promise<Landed> =>
+    await inDropPlace(where, deps, async (place) => await ingestFrom({ ...deps, ...where, ...context, command, place }))
+}
+
+async function ingestFrom(drop: Drop): Promise<Landed> {
+  const leftOut: LeftOutFile[] = []
+  const chosen = await look(drop, leftOut)
+  const claims = drop.dataset.once === true ? createProcessedFileLedger(drop.lake, drop.command) : undefined
+  const ledger = claims && (await checkLedger(drop, claims))
+  const late = await lateOf(drop, chosen, claims)
+  const included = drop.dataset.late === 'include' ? late : []
+  const complete = await withoutFaulty(drop, [...chosen.wanted, ...included.map(asWanted)], leftOut)
+  const landed = await landAll(drop, { claims, complete, leftOut })
+  const carried = await carriedOver(drop, landed)
+  if (carried.length + landed.length === 0 && isNothing(leftOut, chosen)) reportMissing(drop)
+  const waiting = drop.dataset.late === 'include' ? [] : late
+  const claimed = claims && (landed.at(-1)?.sha256 ?? ledger?.claimed)
+  return {
+    format: 'csv',
+    files: [...carried, ...landed],
+    ...(claimed === undefined ? {} : { claimed }),
+    ...(ledger === undefined || ledger.quality.length === 0 ? {} : { quality: ledger.quality }),
+    ...(leftOut.length === 0 ? {} : { leftOut }),
+    ...(waiting.length === 0 ? {} : { late: waiting.map(({ file, window }) => ({ name: file.name, window })) }),
   }
 }
 
 /** @param leftOut collects files that cannot be read, if the dataset skips them */
 async function look(drop: Drop, leftOut: LeftOutFile[]): Promise<ChosenFiles> {
-  const { source, dataset, folder, command, calendar, signal, log } = drop
+  const { source, dataset, place, command, calendar, signal, log } = drop
   const pattern = parseFilePattern(dataset.files)
-  const found = await findFiles({ source: source.name, folder }, pattern, {
+  const { marker, windowFrom = 'name', lateForMs = LATE_FOR_MS } = dataset
+  const [start, end] = [Date.parse(command.window.start) - lateForMs, Date.parse(command.window.end)]
+  const found = await place.list(pattern, {
     signal,
-    except: await archiveOf(drop),
+    within: { start, end, timeZone: calendar.timeZone },
     onForbidden:
       dataset.onProblem?.forbidden === 'skip'
         ? (name) => {
@@ -76,7 +78,6 @@ async function look(drop: Drop, leftOut: LeftOutFile[]): Promise<ChosenFiles> {
     onNoFile: (name) =>
       log.warn({ source: source.name, dataset: dataset.name, name }, 'skipped, as it is a pipe, a socket or a device'),
   })
-  const { marker, windowFrom = 'name', lateForMs = LATE_FOR_MS } = dataset
   const data = marker === undefined ? found : found.filter(({ name }) => !isMarker(name, marker))
   const chosen = chooseFiles(data, { pattern, windowFrom, calendar, window: command.window, lateForMs })
   for (const { name, problem } of chosen.impossible) {
@@ -85,29 +86,26 @@ async function look(drop: Drop, leftOut: LeftOutFile[]): Promise<ChosenFiles> {
   return chosen
 }
 
-async function archiveOf({ dataset, fill, folder }: Drop): Promise<string | undefined> {
-  const { afterLanding } = dataset
-  if (typeof afterLanding !== 'object') return undefined
-  const archive = archiveFolder(folder, await fill(afterLanding.archive))
-  // The folder does not exist before the first file has landed.
-  return await realpath(archive).catch(() => archive)
-}
-
 /** Late files that no window has landed. */
 async function lateOf(
-  { command, lake, signal, log }: Drop,
+  { command, place, lake, clock, signal, log }: Drop,
   { earlier }: ChosenFiles,
   claims: ProcessedFileLedger | undefined,
 ): Promise<LateFile[]> {
-  const { pipeline, task, source } = command
-  const digestOf = (file: FoundFile) => digestOfFile(file, { source, signal })
+  const { pipeline, task } = command
+  const digest = async (file: FoundFile) => {
+    const read = async () => await digestOf(place, file, signal)
+    return claims === undefined
+      ? await read()
+      : await claims.digestOf(place.identityOf(file, clock().getTime()), read, { signal })
+  }
   const late = await findLate(earlier, {
     manifestOf: (window) => newestManifest(lake, { pipeline: pipeline.name, label: window, task }, { signal }),
-    digestOf,
+    digestOf: digest,
   })
   const open: LateFile[] = []
   for (const each of late) {
-    const held = await claims?.look(await digestOf(each.file), { signal })
+    const held = await claims?.look(await digest(each.file), { signal })
     if (held?.holder === 'elsewhere') continue
     open.push(each)
     log.warn({ task, name: each.file.name, window: each.window }, 'file came after its window had been ingested')
@@ -121,9 +119,9 @@ function asWanted({ file, window }: LateFile): WantedFile {
 
 /** The files that may be landed; the others are reported or fail the task, as the dataset declares. */
 async function withoutFaulty(drop: Drop, files: readonly WantedFile[], leftOut: LeftOutFile[]): Promise<WantedFile[]> {
-  const { source, dataset, folder, signal, clock } = drop
+  const { source, dataset, place, signal, clock } = drop
   const { onProblem = {}, restMs, marker } = dataset
-  const unstable = await findUnstable(files, { folder, restMs, marker, now: () => clock().getTime(), signal })
+  const unstable = await findUnstable(files, { place, restMs, marker, now: () => clock().getTime(), signal })
   return files.filter((file) => {
     const { name, sizeBytes } = file
     const found = unstable.get(name)
@@ -145,12 +143,13 @@ type Work = {
 }
 
 async function landAll(drop: Drop, { claims, complete, leftOut }: Work): Promise<LandedFile[]> {
-  const { lake, command, dataset, signal, progress } = drop
+  const { place, lake, command, dataset, clock, signal, progress } = drop
+  const now = () => clock().getTime()
   const landed: LandedFile[] = []
   const seen = new Set<string>()
   let sizeBytes = 0
   const land = async (file: WantedFile) => {
-    const fate = await landFile(file, { lake, command, dataset, claims, signal })
+    const fate = await landFile(file, { place, now, lake, command, dataset, claims, signal })
     if (fate.kind === 'landed') progress({ sizeBytes: (sizeBytes += fate.file.sizeBytes) })
     return fate
   }
@@ -233,11 +232,11 @@ function isNothing(leftOut: readonly LeftOutFile[], { isTimeless }: ChosenFiles)
 }
 
 /** @throws {FILES_MISSING} transient, unless the dataset allows it */
-function reportMissing({ source, dataset, folder, command, log }: Drop): void {
+function reportMissing({ source, dataset, place, command, log }: Drop): void {
   const about = {
     source: source.name,
     dataset: dataset.name,
-    folder: resolve(folder),
+    folder: place.location,
     files: dataset.files,
     window: command.window.label,
   }

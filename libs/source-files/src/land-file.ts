@@ -3,10 +3,9 @@ import { type Lake, landObject, pathProblem, windowFolder } from '@cinelake/lake
 import { createHash } from 'node:crypto'
 import type { FilesDataset } from './config/index.ts'
 import { FileChangedError, FileForbiddenError, FileLockedError, FileMisnamedError } from './errors.ts'
-import type { FoundFile } from './find-files.ts'
 import { modifiedAt } from './late-files.ts'
+import type { DropPlace, FoundFile } from './places/drop-place.ts'
 import type { ProcessedFileLedger } from './processed-file-ledger.ts'
-import { readUnchanging } from './read-unchanging.ts'
 
 /** A file to be landed, with the window that it is late for. */
 export type WantedFile = FoundFile & { readonly lateFor?: string }
@@ -18,6 +17,9 @@ export type Fate =
   | { readonly kind: 'dropped' }
 
 type LandContext = {
+  readonly place: DropPlace
+  /** Milliseconds since 1970. */
+  readonly now: () => number
   readonly lake: Lake
   readonly command: Ingest
   readonly dataset: FilesDataset
@@ -39,9 +41,10 @@ export async function landFile(file: WantedFile, place: LandContext): Promise<Fa
   }
 }
 
-async function heldElsewhere(file: WantedFile, { claims, command, signal }: LandContext): Promise<Fate | undefined> {
+async function heldElsewhere(file: WantedFile, { place, now, claims, signal }: LandContext): Promise<Fate | undefined> {
   if (claims === undefined) return undefined
-  const sha256 = await digestOfFile(file, { source: command.source, signal })
+  const read = async () => await digestOf(place, file, signal)
+  const sha256 = await claims.digestOf(place.identityOf(file, now()), read, { signal })
   return fateOfHeld(file, sha256, await claims.look(sha256, { signal }))
 }
 
@@ -57,16 +60,16 @@ export function fateOfHeld(
   return { kind: 'left-out', file: { name: file.name, reason: 'landed-before', ...known } }
 }
 
-async function copy(file: WantedFile, { lake, command, dataset, signal }: LandContext): Promise<LandedFile> {
+async function copy(file: WantedFile, { place, lake, command, dataset, signal }: LandContext): Promise<LandedFile> {
   const below = file.lateFor === undefined ? '' : `late-${file.lateFor}/`
   const folder = rawFolder(command.pipeline.name, 'files', command.source, command.dataset)
   const path = `${folder}/${windowFolder(command)}/${below}${file.name}`
   checkName(file, path, command.source)
   let compression: Compression | undefined
   // A file that was complete when it was examined may have been written to while other files landed.
-  const found = dataset.restMs === undefined || dataset.restMs === 0 ? undefined : file
+  const asFound = dataset.restMs !== undefined && dataset.restMs > 0
   const content = () =>
-    seeingFirst(readUnchanging(file, { source: command.source, signal, found }), (first) => {
+    seeingFirst(place.read(file, { signal, asFound }), (first) => {
       compression = compressionOf(first)
     })
   const landed = await landObject(lake, path, content, { signal })
@@ -107,12 +110,14 @@ async function* seeingFirst(
   }
 }
 
-export async function digestOfFile(
-  file: Pick<FoundFile, 'name' | 'file'>,
-  options: { readonly source: string; readonly signal?: AbortSignal },
+/** SHA-256 of a file's bytes. */
+export async function digestOf(
+  place: Pick<DropPlace, 'read'>,
+  file: FoundFile,
+  signal: AbortSignal | undefined,
 ): Promise<string> {
   const hash = createHash('sha256')
-  for await (const block of readUnchanging(file, options)) hash.update(block)
+  for await (const block of place.read(file, { signal })) hash.update(block)
   return hash.digest('hex')
 }
 

@@ -2,7 +2,7 @@ import type { Manifest } from '@cinelake/contracts'
 import { type Calendar, type Window, windowAt } from '@cinelake/core'
 import type { FilesDataset } from './config/index.ts'
 import type { FilePattern } from './file-pattern.ts'
-import type { FoundFile } from './find-files.ts'
+import type { FoundFile } from './places/drop-place.ts'
 
 /** The files of a folder, from the point of view of one window. */
 export type ChosenFiles = {

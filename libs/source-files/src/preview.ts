@@ -1,27 +1,26 @@
-import { type Calendar, windowAt } from '@cinelake/core'
-import type { Fill } from '@cinelake/secrets'
+import { type Calendar, type Clock, windowAt } from '@cinelake/core'
 import { type PreviewDeps, type Sample, type SourceInPipeline, nothing, withFacts } from '@cinelake/source-kind'
 import { open } from 'node:fs/promises'
-import { resolve } from 'node:path'
 import type { FilesDataset, FilesSource } from './config/index.ts'
 import { fileErrors } from './errors.ts'
-import { parseFilePattern } from './file-pattern.ts'
-import { type FoundFile, findFiles } from './find-files.ts'
+import { parseFilePattern, recently } from './file-pattern.ts'
 import { type Compression, compressionOf } from './land-file.ts'
-import { isMarker } from './local-paths.ts'
+import type { DropPlace, FoundFile } from './places/drop-place.ts'
+import { isMarker } from './places/local-paths.ts'
+import { type DropPlaceDeps, inDropPlace } from './places/open.ts'
 
 /** Bytes that are enough to detect compression. */
 const HEAD_BYTES = 4
 
-export type FilesPreviewDeps = PreviewDeps & {
-  /** Fills the placeholders of paths on this machine. */
-  readonly fill: Fill
-  /** The data files in a landed file: the file itself, or the entries of an archive. */
-  readonly unpack: (
-    landed: { readonly name: string; readonly sizeBytes: number; readonly compression?: Compression },
-    file: string,
-  ) => AsyncIterable<{ readonly name: string; readonly file: string }>
-}
+export type FilesPreviewDeps = PreviewDeps &
+  DropPlaceDeps & {
+    readonly clock: Clock
+    /** The data files in a landed file: the file itself, or the entries of an archive. */
+    readonly unpack: (
+      landed: { readonly name: string; readonly sizeBytes: number; readonly compression?: Compression },
+      file: string,
+    ) => AsyncIterable<{ readonly name: string; readonly file: string }>
+  }
 
 /** The first rows of the newest file of a dataset, with the window of the time in its name. */
 export async function previewFiles(
@@ -29,10 +28,14 @@ export async function previewFiles(
   name: string,
   deps: FilesPreviewDeps,
 ): Promise<Sample> {
-  const { fill, unpack, readCsv, format, limit, signal } = deps
+  const { unpack, readCsv, format, limit } = deps
   const dataset = source.datasets.find((each) => each.name === name)
   if (dataset === undefined) throw new RangeError(`expected a dataset ${name}`)
-  const found = await firstFile(source, dataset, { fill, timeZone: pipeline.schedule.timeZone, signal })
+  const found = await inDropPlace(
+    { source, dataset },
+    deps,
+    async (place) => await firstFile(place, { source, dataset, timeZone: pipeline.schedule.timeZone, deps }),
+  )
   const { file, sizeBytes, compression, fileCount } = found
   const packed = compression === undefined ? '' : `, ${compression}`
   const facts = [
@@ -59,19 +62,22 @@ type FirstFile = {
   readonly fileCount: number
 }
 
+type Looking = {
+  readonly source: FilesSource
+  readonly dataset: FilesDataset
+  readonly timeZone: string
+  readonly deps: FilesPreviewDeps
+}
+
 /**
  * The newest non-empty file of a dataset, for previews.
  * @throws {FILES_MISSING} transient: no file matches, or all are empty
  */
-async function firstFile(
-  source: FilesSource,
-  dataset: FilesDataset,
-  { fill, timeZone, signal }: { readonly fill: Fill; readonly timeZone: string; readonly signal: AbortSignal },
-): Promise<FirstFile> {
-  const folder = await fill(source.path)
+async function firstFile(place: DropPlace, { source, dataset, timeZone, deps }: Looking): Promise<FirstFile> {
+  const { signal, directory } = deps
   const pattern = parseFilePattern(dataset.files)
   // The task reports files that cannot be landed; for a preview any readable file will do.
-  const found = await findFiles({ source: source.name, folder }, pattern, { signal, onMisnamed: () => {} })
+  const found = await place.list(pattern, { signal, within: recently(deps.clock, timeZone), onMisnamed: () => {} })
   const { marker } = dataset
   const data = found.filter(({ name }) => {
     const { kind } = pattern.judge(name, timeZone)
@@ -83,10 +89,11 @@ async function firstFile(
   }
   const newest = data.filter(({ sizeBytes }) => sizeBytes > 0).sort((one, other) => timeOf(other) - timeOf(one))[0]
   if (newest === undefined) {
-    const about = { source: source.name, dataset: dataset.name, folder: resolve(folder), files: pattern.text }
+    const about = { source: source.name, dataset: dataset.name, folder: place.location, files: pattern.text }
     throw fileErrors.FILES_MISSING({ ...about, window: 'any' })
   }
-  const { name, file, sizeBytes } = newest
+  const { name, sizeBytes } = newest
+  const file = await place.localCopy(newest, directory, { signal })
   return { name, file, sizeBytes, compression: compressionOf(await firstBytes(file)), fileCount: data.length }
 }
 

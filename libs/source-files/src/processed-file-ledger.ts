@@ -1,5 +1,5 @@
 import { type Ingest, type QualityResult, landedFilesFolder, landedFolder } from '@cinelake/contracts'
-import { type Calendar, type Log, concurrently, taskFileName } from '@cinelake/core'
+import { type Calendar, type Log, concurrently, sha256 as sha256Of, taskFileName } from '@cinelake/core'
 import { type Lake, manifestBefore, newestManifest } from '@cinelake/lake'
 import { z } from 'zod'
 import { FILES_AT_ONCE, fileErrors } from './errors.ts'
@@ -11,6 +11,9 @@ import { FILES_AT_ONCE, fileErrors } from './errors.ts'
  */
 const Claim = z.object({ version: z.literal(1), window: z.string(), task: z.string(), name: z.string() })
 type Claim = z.infer<typeof Claim>
+
+/** `_seen/<sha256 of a file's identity>.json`: the digest of a file that was read, so that it need not be read again. */
+const Seen = z.object({ version: z.literal(1), sha256: z.string().regex(/^[0-9a-f]{64}$/) })
 
 /** The owner of some bytes. `elsewhere`: another window; `landed` if its manifest exists, else it is going to land them. */
 export type Holder = { readonly holder: 'nobody' | 'this' } | { readonly holder: 'elsewhere'; readonly landed: boolean }
@@ -67,6 +70,20 @@ export function createProcessedFileLedger(lake: Pick<Lake, 'readText' | 'putIfAb
 
     look: async (sha256: string, options: Options = {}): Promise<Holder> => await look(sha256, landedBefore, options),
 
+    /**
+     * The digest of a file, which is read once for all windows where its place can tell that it is the same.
+     * @param identity undefined: it cannot
+     */
+    async digestOf(identity: string | undefined, read: () => Promise<string>, options: Options = {}): Promise<string> {
+      if (identity === undefined) return await read()
+      const path = `${folder}/_seen/${sha256Of(identity)}.json`
+      const text = await lake.readText(path, options)
+      if (text !== undefined) return readSeen(text, path)
+      const sha256 = await read()
+      await lake.putIfAbsent(path, JSON.stringify({ version: 1, sha256 }), options)
+      return sha256
+    },
+
     /** Claims bytes for this window. @returns the owner after the call: `this`, or another window that was faster */
     async claim(sha256: string, name: string, options: Options = {}): Promise<Holder> {
       for (;;) {
@@ -80,6 +97,14 @@ export function createProcessedFileLedger(lake: Pick<Lake, 'readText' | 'putIfAb
   }
 }
 export type ProcessedFileLedger = ReturnType<typeof createProcessedFileLedger>
+
+function readSeen(text: string, path: string): string {
+  try {
+    return Seen.parse(JSON.parse(text)).sha256
+  } catch (error) {
+    throw fileErrors.FILES_CLAIM_CORRUPT(path, { cause: error })
+  }
+}
 
 function readClaim(text: string, path: string): Claim {
   try {

@@ -65,6 +65,47 @@ test.each([
   expect(filesConfig.text.safeParse({ type: 'files', path: 'in', datasets }).success).toBe(isRange)
 })
 
+type PlaceText = Omit<Parameters<typeof filesConfig.read>[1], 'type' | 'datasets'>
+
+function placeProblems(source: PlaceText, dataset: Partial<FilesDatasetText> = {}): string[] {
+  const found: string[] = []
+  const problems = { error: (_at: unknown, message: string) => void found.push(message) } as never
+  const text = { at: () => ({}) } as never
+  const datasets = { orders: { files: '*.csv', ...dataset } }
+  filesConfig.read('shop', { type: 'files', datasets, ...source }, { text, path: [], problems })
+  return found
+}
+
+const ABFSS = 'abfss://drops@acme.dfs.core.windows.net/shop'
+const SFTP = { path: 'sftp://me@host/in', hostKey: 'SHA256:x', auth: { password: '${secret:P}' } }
+
+test.each<[PlaceText, Partial<FilesDatasetText>, string[]]>([
+  [{ path: ABFSS }, { afterLanding: { archive: 'done' }, windowFrom: 'arrival' }, []],
+  [{ path: 'https://acme.blob.core.windows.net/drops', auth: { sas: '${secret:S}' } }, {}, []],
+  [{ path: 's3://drops/shop', region: 'eu-central-1' }, { afterLanding: 'delete' }, []],
+  [SFTP, { windowFrom: 'modified' }, []],
+  [{ path: 'C:\\\\drops' }, { afterLanding: { archive: 'D:\\\\done' } }, []],
+  [{ path: '${DROP}' }, {}, []],
+  [{ path: 'https://host/in', auth: { token: '${secret:T}' } }, { files: '{a,b}_{yyyy}.csv' }, []],
+  [{ path: 'https://host/in' }, {}, ['an HTTP server is not listed: a name cannot have wildcards']],
+  [{ path: 'https://host/in' }, { files: 'a.csv', afterLanding: 'delete' }, ['HTTP can neither move nor delete files']],
+  [{ path: 'ftp://host/in' }, {}, ['no files can be read from an address of this kind']],
+  [{ path: `${ABFSS}?sv=1&sig=x` }, {}, ['the address has a query']],
+  [{ ...SFTP, path: 'sftp://me:secret@host/in' }, {}, ['the address has a password in it']],
+  [{ path: 'sftp://me@host/in' }, {}, ['no `hostKey` says which server it is', 'no `auth` says how to sign in']],
+  [SFTP, { windowFrom: 'arrival' }, ['SFTP cannot tell when a file came']],
+  [SFTP, { afterLanding: { archive: '/done' } }, ["an archive outside the source's `path` cannot be reached"]],
+  [
+    { path: ABFSS, hostKey: 'SHA256:x', endpoint: 'https://x' },
+    {},
+    ['`hostKey` does not go with Azure', '`endpoint` does not go with Azure'],
+  ],
+  [{ path: 's3://drops', auth: { sas: '${secret:S}' } }, {}, ['`sas` does not go with S3']],
+  [{ path: '/drops', auth: { password: '${secret:S}' } }, {}, ['`password` does not go with a folder']],
+])('what a place needs and can do is checked: %j %j', (source, dataset, problems) => {
+  expect(placeProblems(source, dataset)).toEqual(problems)
+})
+
 test.each([
   ['windows-1251', 'windows-1251'],
   ['cp1251', 'windows-1251'],

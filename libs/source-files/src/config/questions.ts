@@ -20,9 +20,9 @@ export const filesQuestions: SourceQuestions = {
     {
       flag: 'path',
       value: '<dir>',
-      ask: "In which folder of the agent's machine do the files come?",
+      ask: "In which folder do the files come? One of the agent's machine, or an address (abfss://, https://ACCOUNT.blob.…, sftp://)",
       warn: (folder) =>
-        folder.includes('${') || existsSync(folder)
+        folder.includes('${') || folder.includes('://') || existsSync(folder)
           ? undefined
           : `there is no folder ${folder} here; it has to be there where the agent runs`,
       // A folder may be written in several ways.
@@ -43,7 +43,7 @@ export const filesQuestions: SourceQuestions = {
     if (path.includes('${') || !existsSync(path)) return undefined
     // Imported here, since the questions are loaded for every command's help.
     const [{ oldestFile }, { PipelineError }] = await Promise.all([
-      import('../find-files.ts'),
+      import('../places/find-files.ts'),
       import('@cinelake/core'),
     ])
     try {

@@ -77,6 +77,42 @@ export function listPaths({ request: { query }, container }: Context, pageSize =
   }
 }
 
+/** Blobs in one page, unless fewer are asked for. Source: learn.microsoft.com/…/list-blobs */
+const MAX_BLOBS = 5000
+
+/** List Blobs, without a delimiter. A directory is an empty blob there, with metadata that tells. */
+export function listBlobs({ request: { query, container: name }, container }: Context, pageSize = MAX_BLOBS): Answer {
+  const prefix = query.get('prefix') ?? ''
+  const after = Buffer.from(query.get('marker') ?? '', 'base64').toString()
+  const hasMetadata = query.get('include')?.split(',').includes('metadata') === true
+  const paths = [...container.nodes.keys()].filter((path) => path.startsWith(prefix) && path > after).sort()
+  const size = Math.min(Number(query.get('maxresults') ?? pageSize), pageSize)
+  const page = paths.slice(0, size)
+  const last = page.at(-1)
+  const next = last !== undefined && paths.length > size ? Buffer.from(last).toString('base64') : ''
+  const blobs = page.map((path) => blobXml(path, container.nodes.get(path), hasMetadata)).join('')
+  const body = `<Prefix>${escapeXml(prefix)}</Prefix><Blobs>${blobs}</Blobs><NextMarker>${next}</NextMarker>`
+  return xml(
+    200,
+    `<EnumerationResults ServiceEndpoint="/" ContainerName="${escapeXml(name)}">${body}</EnumerationResults>`,
+  )
+}
+
+function blobXml(name: string, node: Node | undefined, hasMetadata: boolean): string {
+  if (node === undefined) return ''
+  const isDirectory = node.kind === 'directory'
+  const properties = [
+    `<Last-Modified>${new Date(node.modifiedAt).toUTCString()}</Last-Modified>`,
+    `<Etag>${node.etag.replaceAll('"', '')}</Etag>`,
+    `<Content-Length>${isDirectory ? 0 : node.sizeBytes}</Content-Length>`,
+    `<BlobType>BlockBlob</BlobType>`,
+  ].join('')
+  const fields = { ...node.metadata, ...(isDirectory && { hdi_isfolder: 'true' }) }
+  const metadata = Object.entries(fields).map(([key, value]) => `<${key}>${escapeXml(value)}</${key}>`)
+  const about = hasMetadata ? `<Metadata>${metadata.join('')}</Metadata>` : ''
+  return `<Blob><Name>${escapeXml(name)}</Name><Properties>${properties}</Properties>${about}</Blob>`
+}
+
 function wantedPaths(base: string, query: URLSearchParams): (path: string) => boolean {
   const isRecursive = query.get('recursive') === 'true'
   const after = Buffer.from(query.get('continuation') ?? '', 'base64').toString()

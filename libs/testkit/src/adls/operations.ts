@@ -10,7 +10,7 @@ import {
   setBlobFields,
 } from './blob-operations.ts'
 import type { BlockStore } from './block-store.ts'
-import { containerOperation, listContainers, listPaths } from './container-operations.ts'
+import { containerOperation, listBlobs, listContainers, listPaths } from './container-operations.ts'
 import type { Journal } from './journal.ts'
 import { appendToPath, createPath, flushPath, renamePath } from './path-operations.ts'
 import type { StorageRequest } from './request.ts'
@@ -37,15 +37,17 @@ export async function carryOut(request: StorageRequest, storage: Storage): Promi
   const { journal, commit, pageSize } = storage
   const { state } = journal
   if (request.container === '') return listContainers(state, request)
-  const isListing = request.query.get('resource') === 'filesystem' && request.method === 'GET'
-  if (request.path === '' && !isListing) return containerOperation(state, request, commit)
+  const isPathListing = request.query.get('resource') === 'filesystem' && request.method === 'GET'
+  const isBlobListing = request.query.get('comp') === 'list' && request.method === 'GET' && request.path === ''
+  if (request.path === '' && !isPathListing && !isBlobListing) return containerOperation(state, request, commit)
   const container = state.get(request.container)
   if (container === undefined) {
     const code = dialectOf(request) === 'dfs' ? 'FilesystemNotFound' : 'ContainerNotFound'
     throw new Refusal(404, code, 'there is no container of this name')
   }
   const context: Context = { request, container, commit }
-  return isListing ? listPaths(context, pageSize) : await pathOperation(context, storage)
+  if (isBlobListing) return listBlobs(context, pageSize)
+  return isPathListing ? listPaths(context, pageSize) : await pathOperation(context, storage)
 }
 
 async function pathOperation(context: Context, { account, journal, store }: Storage): Promise<Answer> {

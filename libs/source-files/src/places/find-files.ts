@@ -2,7 +2,6 @@ import { CancelledError, concurrently } from '@cinelake/core'
 import type { Dirent } from 'node:fs'
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import {
   FILES_AT_ONCE,
   FileForbiddenError,
@@ -13,36 +12,17 @@ import {
   folderError,
   unusableFolder,
   withTimeout,
-} from './errors.ts'
-import { type FilePattern, parseFilePattern } from './file-pattern.ts'
-import { ANY_NAME, type GlobSegment } from './glob.ts'
-import { fileBelow, isBelow, markerOf } from './local-paths.ts'
+} from '../errors.ts'
+import { type FilePattern, parseFilePattern } from '../file-pattern.ts'
+import { ANY_NAME, type GlobSegment } from '../glob.ts'
+import type { FindOptions, FoundFile } from './drop-place.ts'
+import { isBelow } from './local-paths.ts'
 
 type SourceFolder = { readonly source: string; readonly folder: string }
 
-/** A file below a source's folder. */
-export type FoundFile = {
-  /** Path below the folder, with `/`. */
-  readonly name: string
-  /** Its real path, with every link resolved: a path below the folder as well. */
-  readonly file: string
-  readonly sizeBytes: number
-  /** Modification time in milliseconds since 1970, as set by the writer; copies may keep that of the original. */
-  readonly modifiedMs: number
-  /** Change time in milliseconds since 1970: when it last got a name, content or permissions on this disk. */
-  readonly changedMs: number
-}
-
-type FindOptions = {
-  readonly signal?: AbortSignal
+type FolderOptions = Omit<FindOptions, 'within'> & {
   /** A folder within the source's folder that is not part of it (real path): it is not searched. */
   readonly except?: string | undefined
-  /** Called for matching files that may not be read. Without it, they are an error. */
-  readonly onForbidden?: ((name: string) => void) | undefined
-  /** Called for matching files that cannot be landed under their name. Without it, they are an error. */
-  readonly onMisnamed?: ((error: FileMisnamedError) => void) | undefined
-  /** Called for matches that are neither a file nor a folder: a pipe, a socket, a device. */
-  readonly onNoFile?: ((name: string) => void) | undefined
 }
 
 /**
@@ -59,7 +39,7 @@ type FindOptions = {
 export async function findFiles(
   place: SourceFolder,
   pattern: FilePattern,
-  options: FindOptions = {},
+  options: FolderOptions = {},
 ): Promise<FoundFile[]> {
   const walk: Walk = { ...place, ...options, root: await openFolder(place, options), found: new Map() }
   await visit(walk, '', pattern.segments)
@@ -70,9 +50,9 @@ export async function findFiles(
 type Walk = SourceFolder & {
   readonly root: string
   readonly found: Map<string, FoundFile>
-} & FindOptions
+} & FolderOptions
 
-async function openFolder({ source, folder }: SourceFolder, options: FindOptions): Promise<string> {
+async function openFolder({ source, folder }: SourceFolder, options: FolderOptions): Promise<string> {
   try {
     const root = await withTimeout(realpath(folder), options)
     if ((await withTimeout(stat(root), options)).isDirectory()) return root
@@ -164,67 +144,6 @@ async function entriesOf(walk: Walk, below: string): Promise<Dirent[]> {
     }
     throw folderError(error, walk.source, join(walk.folder, below))
   }
-}
-
-/** Why a file is not considered complete. */
-type Unstable = { readonly expected: string; readonly found: string }
-
-type Options = {
-  readonly folder: string
-  /** Quiet period in milliseconds: size and times must not have changed for so long. */
-  readonly restMs?: number | undefined
-  readonly marker?: string | undefined
-  readonly now: () => number
-  readonly signal?: AbortSignal | undefined
-}
-
-/**
- * The files that are not complete yet, by name. A file that has not changed during the quiet period is complete; others
- * are examined again after that period. If the clock of the file server is slow, files wait longer, never
- * shorter; if it is fast, this holds as long as the difference is less than the quiet period.
- */
-export async function findUnstable(
-  files: readonly FoundFile[],
-  { folder, restMs, marker, now, signal }: Options,
-): Promise<ReadonlyMap<string, Unstable>> {
-  const unstable = new Map<string, Unstable>()
-  if (marker !== undefined) {
-    await concurrently(files, FILES_AT_ONCE, async ({ name }) => {
-      const beside = markerOf(name, marker)
-      const isThere = await withTimeout(stat(fileBelow(folder, beside)), { signal }).then(
-        () => true,
-        (error: unknown) => {
-          if (error instanceof CancelledError) throw error
-          return false
-        },
-      )
-      if (!isThere) unstable.set(name, { expected: `the marker ${beside} beside it`, found: 'none' })
-    })
-  }
-  if (restMs === undefined || restMs === 0) return unstable
-  const young = files.filter((file) => !unstable.has(file.name) && !isAtRest(file, now(), restMs))
-  if (young.length === 0) return unstable
-  await pause(restMs, undefined, { ...(signal && { signal }) }).catch((error: unknown) => {
-    throw new CancelledError('waiting for the quiet period of files', { cause: error })
-  })
-  for (const file of young) {
-    const change = await changeOf(file)
-    if (change === undefined) continue
-    unstable.set(file.name, { expected: `it to stay as it is for ${restMs / 1000} s`, found: change })
-  }
-  return unstable
-}
-
-/** A time in the future is no evidence. */
-function isAtRest({ modifiedMs, changedMs }: FoundFile, now: number, restMs: number): boolean {
-  return now - Math.max(modifiedMs, changedMs) >= restMs
-}
-
-async function changeOf({ file, sizeBytes, modifiedMs }: FoundFile): Promise<string | undefined> {
-  const found = await withTimeout(stat(file)).catch(() => undefined)
-  if (found === undefined) return 'a file that is gone'
-  if (found.size !== sizeBytes) return `a size that went from ${sizeBytes} to ${found.size} bytes`
-  return found.mtimeMs === modifiedMs ? undefined : 'a file that was written to'
 }
 
 /**

@@ -2,10 +2,10 @@ import { temporaryDirectory } from '@cinelake/testkit'
 import { chmod } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { folderError } from './errors.ts'
-import { parseFilePattern } from './file-pattern.ts'
+import { folderError } from '../errors.ts'
+import { parseFilePattern } from '../file-pattern.ts'
 import { findFiles } from './find-files.ts'
-import { drop } from './source-files.fixture.ts'
+import { drop } from '../source-files.fixture.ts'
 
 /** An account without rights of its own: `nobody`, on every Linux. */
 const NOBODY = 65_534

@@ -1,8 +1,8 @@
 import { CancelledError } from '@cinelake/core'
 import { constants } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
-import { FileChangedError, systemErrorCode, fileError, withTimeout } from './errors.ts'
-import type { FoundFile } from './find-files.ts'
+import { FileChangedError, systemErrorCode, fileError, withTimeout } from '../errors.ts'
+import type { FoundFile } from './drop-place.ts'
 
 /** Opening a named pipe would block until a writer opens it; Windows has no such flag, and no named pipes in folders. */
 const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
@@ -27,7 +27,7 @@ type Options = {
  * @throws {FileChangedError} transient
  */
 export async function* readUnchanging(
-  { name, file }: Pick<FoundFile, 'name' | 'file'>,
+  { name, file }: { readonly name: string; readonly file: string },
   options: Options,
 ): AsyncGenerator<Uint8Array> {
   try {
