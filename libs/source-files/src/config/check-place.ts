@@ -15,7 +15,7 @@ type PlaceText = {
     Record<
       string,
       {
-        readonly files: string
+        readonly files?: string | undefined
         readonly windowFrom?: string | undefined
         readonly afterLanding?: string | { readonly archive: string } | undefined
       }
@@ -108,7 +108,7 @@ function checkRemote(
   }
   for (const [name, { files, windowFrom, afterLanding }] of Object.entries(source.datasets)) {
     const at = (key: string) => text.at([...path, 'datasets', name, key])
-    if (isReadOnly === true && isOpen(files)) {
+    if (isReadOnly === true && files !== undefined && isOpen(files)) {
       problems.error(
         at('files'),
         'an HTTP server is not listed: a name cannot have wildcards',
