@@ -18,7 +18,6 @@ import { cp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { createLoaderHandlers } from './load-table.ts'
 import { createLoad } from './load-table.ts'
 
 const columns = [
@@ -449,7 +448,7 @@ test('a command that is delivered twice, to two workers at once, loads the table
   const version = await write('overwrite', numbered(0, 20_000))
   const events: Event[] = []
   await bus.subscribe('test', async (event) => void events.push(event))
-  const handlers = createLoaderHandlers({ lake, engine, warehouse, clock: systemClock, log: silentLog })
+  const handlers = { load: createLoad({ lake, engine, warehouse, clock: systemClock, log: silentLog }) }
   const worker = { bus, queue: 'loader' as const, worker: 'test', handlers, clock: systemClock, log: silentLog }
   await using _worker = await runTaskWorker({ ...worker, options: { concurrency: 2 } })
 

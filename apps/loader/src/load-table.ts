@@ -1,4 +1,4 @@
-import type { TaskContext, TaskHandler, TaskHandlers, TaskOutcome } from '@cinelake/bus'
+import type { TaskContext, TaskHandler, TaskOutcome } from '@cinelake/bus'
 import type { Load, QualityResult } from '@cinelake/contracts'
 import type { Clock, Log } from '@cinelake/core'
 import {
@@ -33,10 +33,6 @@ export type LoadDeps = {
   readonly log: Log
 }
 
-export function createLoaderHandlers(deps: LoadDeps): TaskHandlers {
-  return { load: createLoad(deps) }
-}
-
 type Work = {
   readonly session: SqlSession
   readonly delta: DeltaTable
@@ -47,7 +43,7 @@ type Work = {
   readonly progress: TaskContext['progress']
 }
 
-/** Copies one version of a refined table into its SQL table, once for all deliveries. Exported for tests. */
+/** Copies one version of a refined table into its SQL table, once for all messages of a command. */
 export function createLoad({ lake, engine, warehouse, clock, log }: LoadDeps): TaskHandler<'load'> {
   const ownTables = createOwnTables(lake)
   return async (command, { signal, progress }) => {
