@@ -137,6 +137,14 @@ test('the first load copies everything, a second load of the same version does n
   })
 })
 
+test('a text that begins with a byte order mark keeps it', async () => {
+  await load(await write('overwrite', numbered(0, 3, `chr(65279) || 'x'`)))
+  const { rows } = await database.pglite.query(
+    `SELECT encode(convert_to(name, 'UTF8'), 'hex') AS hex FROM shop.shop_orders WHERE id = 1`,
+  )
+  expect(rows).toEqual([{ hex: 'efbbbf78' }])
+})
+
 test('after a merge of a few rows only those are sent', async () => {
   await load(await write('overwrite', numbered(0, 1000)))
   const version = await write('merge', numbered(995, 1003, `'changed'`))

@@ -48,12 +48,9 @@ export function fileName(pattern: string, table: string, { label }: Pick<Window,
 }
 
 /**
- * The name of the manifest of a delivery: that of its files without the ending, with the delivery's name for the
- * table's. Windows that share their files share it as well.
+ * The name of the manifest of a delivery: that of its files with the delivery's name for the table's, and an ending of its
+ * own. Windows that share their files share it as well.
  */
 export function manifestName(pattern: string, delivery: string, window: Pick<Window, 'label'>): string {
-  const name = fileName(pattern, delivery, window)
-  const slash = name.lastIndexOf('/') + 1
-  const dot = name.indexOf('.', slash + 1)
-  return `${dot < 0 ? name : name.slice(0, dot)}.manifest.json`
+  return `${fileName(pattern, delivery, window)}.manifest.json`
 }

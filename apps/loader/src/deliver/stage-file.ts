@@ -1,4 +1,4 @@
-import type { SqlSession } from '@cinelake/engine'
+import { type SqlSession, wholeText } from '@cinelake/engine'
 import type { CheckedDelivery, CsvForm, DeliveredTable } from '@cinelake/pipeline'
 import { identifier, identifiers, literal } from '@cinelake/sql'
 import { countXlsxRows, SHEET_ROWS, XlsxWriter, type XlsxCell } from '@cinelake/xlsx'
@@ -178,7 +178,7 @@ async function writeXlsx({ session, signal, table, relation, file, name }: Stagi
   const names = columns.map((column) => column.name)
   const workbook = new XlsxWriter(handle, names, { sheet: table.as.slice(0, SHEET_NAME) })
   const kinds = columns.map(kindOf)
-  const query = `SELECT ${columns.map((column, index) => `${textOf(column)} AS c${index}`).join(', ')} FROM ${relation} AS t ORDER BY ${orderOf(table)}`
+  const query = `SELECT ${columns.map((column, index) => `${wholeText(textOf(column))} AS c${index}`).join(', ')} FROM ${relation} AS t ORDER BY ${orderOf(table)}`
   let written = 0
   for await (const rows of session.stream(query, { signal })) {
     await workbook.add(rows.map((row) => kinds.map((kind, index) => cellOf(kind, row[`c${index}`]))))
