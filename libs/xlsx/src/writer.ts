@@ -196,7 +196,8 @@ function parts(sheets: readonly number[], sheetName: string): readonly (readonly
     (sheet) => `<Override PartName="/xl/worksheets/sheet${sheet}.xml" ContentType="${TYPE}.worksheet+xml"/>`,
   )
   const named = sheets.map(
-    (sheet) => `<sheet name="${escaped(sheetName)}${sheet === 1 ? '' : ` ${sheet}`}" sheetId="${sheet}" r:id="rId${sheet}"/>`,
+    (sheet) =>
+      `<sheet name="${escaped(sheetName)}${sheet === 1 ? '' : ` ${sheet}`}" sheetId="${sheet}" r:id="rId${sheet}"/>`,
   )
   const related = sheets.map(
     (sheet) => `<Relationship Id="rId${sheet}" Type="${RELATIONS}/worksheet" Target="worksheets/sheet${sheet}.xml"/>`,

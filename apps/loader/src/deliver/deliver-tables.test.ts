@@ -56,7 +56,10 @@ async function deliverQuery(query: string, columns: DeliveredTable['columns'], f
   const version = await refine(lake, engine, 'titles', query)
   const [first = ''] = columns.map(({ name }) => name)
   const tables = [{ ...TITLES, columns, primaryKey: [first] }]
-  return await deliverer(lake, engine)(await commandFor(lake, aDelivery(out, { tables, ...fields }), { titles: version }), WORK)
+  return await deliverer(lake, engine)(
+    await commandFor(lake, aDelivery(out, { tables, ...fields }), { titles: version }),
+    WORK,
+  )
 }
 
 test('a delivery has the rows of its tables, and a manifest that says what they are', async () => {
@@ -118,7 +121,9 @@ test('a delivery has the rows of its tables, and a manifest that says what they 
 
 describe('a delivery that is asked for again', () => {
   test('changes nothing where it is there already', async () => {
-    const command = await commandFor(lake, aDelivery(out), { titles: await refine(lake, engine, 'titles', numbered(3)) })
+    const command = await commandFor(lake, aDelivery(out), {
+      titles: await refine(lake, engine, 'titles', numbered(3)),
+    })
     const steps: string[] = []
     const deliver = deliverer(lake, engine, (place) => withSteps(place, (step) => steps.push(step)))
     await deliver(command, WORK)
@@ -153,12 +158,17 @@ describe('a delivery that is asked for again', () => {
   )
 
   test('puts back a file that is gone or cut', async () => {
-    const command = await commandFor(lake, aDelivery(out), { titles: await refine(lake, engine, 'titles', numbered(3)) })
+    const command = await commandFor(lake, aDelivery(out), {
+      titles: await refine(lake, engine, 'titles', numbered(3)),
+    })
     const deliver = deliverer(lake, engine)
     await deliver(command, WORK)
     const whole = await read('titles_2026-03-01.csv')
 
-    for (const damage of [() => rm(join(out, 'titles_2026-03-01.csv')), () => writeFile(join(out, 'titles_2026-03-01.csv'), 'id')]) {
+    for (const damage of [
+      () => rm(join(out, 'titles_2026-03-01.csv')),
+      () => writeFile(join(out, 'titles_2026-03-01.csv'), 'id'),
+    ]) {
       await damage()
       await deliver(command, WORK)
       expect(await read('titles_2026-03-01.csv')).toBe(whole)
@@ -213,6 +223,21 @@ describe('files that windows share', () => {
     expect(await read('titles.csv')).toBe('id,name\n0,title 0\n1,title 1\n')
   })
 
+  test('or of an earlier one that has brought a later version since', async () => {
+    const deliver = deliverer(lake, engine)
+    const first = await refine(lake, engine, 'titles', numbered(1))
+    await deliver(await commandFor(lake, shared(), { titles: first }, { day: '2026-03-02' }), WORK)
+    expect(await deliver(await commandFor(lake, shared(), { titles: first }), WORK)).toMatchObject({
+      output: { outcome: 'superseded' },
+    })
+    const corrected = await refine(lake, engine, 'titles', numbered(3))
+
+    expect(await deliver(await commandFor(lake, shared(), { titles: corrected }), WORK)).toMatchObject({
+      balance: { in: 3, out: 3 },
+      output: { outcome: 'delivered' },
+    })
+  })
+
   test('and an earlier version of the same window comes late as well', async () => {
     const first = await refine(lake, engine, 'titles', numbered(1))
     const second = await refine(lake, engine, 'titles', numbered(2))
@@ -229,7 +254,9 @@ describe('what belongs to others', () => {
   test('is never written over: a file', async () => {
     await mkdir(out)
     await writeFile(join(out, 'titles_2026-03-01.csv'), 'mine')
-    const command = await commandFor(lake, aDelivery(out), { titles: await refine(lake, engine, 'titles', numbered(3)) })
+    const command = await commandFor(lake, aDelivery(out), {
+      titles: await refine(lake, engine, 'titles', numbered(3)),
+    })
 
     await expect(deliverer(lake, engine)(command, WORK)).rejects.toMatchObject({ code: 'DELIVERY_FILE_TAKEN' })
     expect(await read('titles_2026-03-01.csv')).toBe('mine')
@@ -241,7 +268,10 @@ describe('what belongs to others', () => {
     const command = await commandFor(lake, aDelivery(out), { titles })
     await deliverer(lake, engine)(command, WORK)
     const manifest = await manifestOf()
-    await writeFile(join(out, 'partner_2026-03-01.csv.manifest.json'), JSON.stringify({ ...manifest, pipeline: 'other' }))
+    await writeFile(
+      join(out, 'partner_2026-03-01.csv.manifest.json'),
+      JSON.stringify({ ...manifest, pipeline: 'other' }),
+    )
 
     await expect(deliverer(lake, engine)(command, WORK)).rejects.toThrow('got one of other, partner')
   })
@@ -408,7 +438,10 @@ test('what XLSX has no number for is a text, and a text is never a formula, a nu
 
   const [header = {}, row = {}] = await readWorkbook(join(out, 'titles.xlsx'))
   const byName = Object.fromEntries(
-    Object.entries(header).map(([letters, { text }]) => [text, row[letters] && `${row[letters].type} ${row[letters].text}`]),
+    Object.entries(header).map(([letters, { text }]) => [
+      text,
+      row[letters] && `${row[letters].type} ${row[letters].text}`,
+    ]),
   )
   expect(byName).toEqual({
     id: 'n 1',
@@ -446,7 +479,15 @@ test('CSV is written in the form that its text asks for', async () => {
     { name: 'day', type: 'DATE' },
     { name: 'at', type: 'TIMESTAMP WITH TIME ZONE' },
   ]
-  const form = { delimiter: ';', quote: 'always', bom: true, null: 'NULL', lineEnd: 'crlf', decimal: ',', dates: '%d.%m.%Y' } as const
+  const form = {
+    delimiter: ';',
+    quote: 'always',
+    bom: true,
+    null: 'NULL',
+    lineEnd: 'crlf',
+    decimal: ',',
+    dates: '%d.%m.%Y',
+  } as const
 
   await deliverQuery(query, columns, { csv: { ...CSV, ...form } })
 
@@ -461,9 +502,32 @@ test('CSV is written in the form that its text asks for', async () => {
 test('whatever texts and numbers a table has, the files have them', async () => {
   const text = fc.oneof(
     fc.string({ unit: 'grapheme', maxLength: 12 }),
-    fc.constantFrom('', 'NULL', '"', ',', ';', '\n', '\r', '\r\n', '\t', ' a ', "'", '=1', '\\', '\\N', '\uFEFF', '#x', '_x000D_', '&lt;'),
+    fc.constantFrom(
+      '',
+      'NULL',
+      '"',
+      ',',
+      ';',
+      '\n',
+      '\r',
+      '\r\n',
+      '\t',
+      ' a ',
+      "'",
+      '=1',
+      '\\',
+      '\\N',
+      '\uFEFF',
+      '#x',
+      '_x000D_',
+      '&lt;',
+    ),
   )
-  const row = fc.record({ name: fc.option(text), n: fc.option(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })), d: fc.option(fc.double()) })
+  const row = fc.record({
+    name: fc.option(text),
+    n: fc.option(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })),
+    d: fc.option(fc.double()),
+  })
   const quoted = (value: string) => `'${value.replaceAll("'", "''")}'`
   const columns = [
     { name: 'id', type: 'BIGINT' },
@@ -490,7 +554,12 @@ test('whatever texts and numbers a table has, the files have them', async () => 
         await deliverQuery(query, columns, { format: 'parquet', file: `${count}.parquet` })
         await deliverQuery(query, columns, { format: 'xlsx', file: `${count}.xlsx` })
 
-        const expected = rows.map(({ name, n, d }, id) => ({ id: String(id), name, n: n === null ? null : String(n), d }))
+        const expected = rows.map(({ name, n, d }, id) => ({
+          id: String(id),
+          name,
+          n: n === null ? null : String(n),
+          d,
+        }))
         const number = (text: string | null | undefined) => (text === null || text === undefined ? null : Number(text))
         const records = readRecords([await readFile(join(out, `${count}.csv`))], { dialect: { delimiter, quote: '"' } })
         const found: (string | null)[][] = []
@@ -504,12 +573,19 @@ test('whatever texts and numbers a table has, the files have them', async () => 
 
         await using session = await engine.session()
         expect(
-          await session.rows(`SELECT id::VARCHAR AS id, ${wholeText('name')} AS name, n::VARCHAR AS n, d FROM read_parquet(${quoted(join(out, `${count}.parquet`))})`),
+          await session.rows(
+            `SELECT id::VARCHAR AS id, ${wholeText('name')} AS name, n::VARCHAR AS n, d FROM read_parquet(${quoted(join(out, `${count}.parquet`))})`,
+          ),
         ).toEqual(expected)
 
         const [, ...sheet] = await readWorkbook(join(out, `${count}.xlsx`))
         expect(
-          sheet.map(({ A, B, C, D }) => ({ id: A?.text, name: B?.text ?? null, n: C?.text ?? null, d: number(D?.text) })),
+          sheet.map(({ A, B, C, D }) => ({
+            id: A?.text,
+            name: B?.text ?? null,
+            n: C?.text ?? null,
+            d: number(D?.text),
+          })),
         ).toEqual(expected)
       },
     ),

@@ -17,15 +17,7 @@ import { join } from 'node:path'
 import { servedErrors } from '../served-table.ts'
 import { deliveryErrors } from './errors.ts'
 import { compareDelivery, type Delivered, type Manifest, type Wanted, type WantedFile } from './manifest.ts'
-import {
-  bytesOf,
-  digestOf,
-  forgetUnfinished,
-  isComplete,
-  publish,
-  readDelivered,
-  type StagedFile,
-} from './publish.ts'
+import { bytesOf, digestOf, forgetUnfinished, isComplete, publish, readDelivered, type StagedFile } from './publish.ts'
 import { stageFile } from './stage-file.ts'
 
 /** Where files are delivered to, with what its text says to sign in. */

@@ -38,7 +38,12 @@ function unheldInCsv(column: TypedColumn, { dates, times, formulas }: CsvForm): 
   }
   if (formulas === 'keep' || !type.startsWith('VARCHAR') || type.endsWith('[]')) return []
   const problem = `column ${column.name}: expected no text that a spreadsheet would calculate (\`formulas: refuse\`), got one`
-  return [{ condition: `regexp_matches(${value}, ${literal(FORMULA)}) AND NOT regexp_full_match(${value}, ${literal(NUMBER)})`, problem }]
+  return [
+    {
+      condition: `regexp_matches(${value}, ${literal(FORMULA)}) AND NOT regexp_full_match(${value}, ${literal(NUMBER)})`,
+      problem,
+    },
+  ]
 }
 
 /** The same texts as `guardFormula` of `@cinelake/csv`. */

@@ -35,8 +35,13 @@ async function deliverUntil(step: number, root: string, scratch: string, command
 async function contentOf(folder: string): Promise<Record<string, string>> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
   const files = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name))
-  const texts = await Promise.all(files.map(async (file) => [file.slice(folder.length + 1), await readFile(file, 'utf8')]))
-  return Object.fromEntries(texts.toSorted(([one = ''], [other = '']) => (one < other ? -1 : 1))) as Record<string, string>
+  const texts = await Promise.all(
+    files.map(async (file) => [file.slice(folder.length + 1), await readFile(file, 'utf8')]),
+  )
+  return Object.fromEntries(texts.toSorted(([one = ''], [other = '']) => (one < other ? -1 : 1))) as Record<
+    string,
+    string
+  >
 }
 
 test('killed at any step, a delivery never has a manifest that contradicts its files, and the next attempt ends it without leftovers', async () => {

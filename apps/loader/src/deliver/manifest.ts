@@ -54,18 +54,16 @@ export type Wanted = Pick<Manifest, 'pipeline' | 'delivery' | 'run' | 'window'> 
 }
 
 /**
- * Whether there is work. `superseded`: the files are of a later window or version, and are never taken back. Versions are
- * compared within one id of a table only.
+ * Whether there is work. `superseded`: the files have a later version of a table, or the same ones for a later window, and
+ * are never taken back. Versions are compared within one id of a table only.
  */
 export function compareDelivery(wanted: Wanted, { manifest }: Delivered): 'deliver' | 'delivered' | 'superseded' {
   if (manifest === undefined) return 'deliver'
-  if (Date.parse(manifest.window.start) > Date.parse(wanted.window.start)) return 'superseded'
-  const isSameWindow = manifest.window.start === wanted.window.start
-  const isLater = (file: WantedFile) =>
-    manifest.files.some(({ table, tableId, version }) => {
-      return table === file.table && tableId === file.tableId && version > file.version
-    })
-  if (isSameWindow && wanted.files.some(isLater)) return 'superseded'
+  const versionsThere = ({ table, tableId }: WantedFile) =>
+    manifest.files.flatMap((file) => (file.table === table && file.tableId === tableId ? [file.version] : []))
+  if (wanted.files.some((file) => versionsThere(file).some((version) => version > file.version))) return 'superseded'
+  const hasAll = wanted.files.every((file) => versionsThere(file).includes(file.version))
+  if (hasAll && Date.parse(manifest.window.start) > Date.parse(wanted.window.start)) return 'superseded'
   const there = manifest.files.map(({ rows: _rows, bytes: _bytes, sha256: _sha256, ...file }) => file)
   const { files: _files, format: _format, ...about } = manifest
   const { files, ...own } = wanted

@@ -21,7 +21,8 @@ function textSql(value: string, type: string, { decimal, dates, times }: TextFor
   if (type.startsWith('DECIMAL')) return withDecimal(`${value}::VARCHAR`, decimal)
   if (type === 'DATE') return `strftime(${value}, ${literal(dates ?? '%Y-%m-%d')})`
   if (type === 'BLOB') return `lower(hex(${value}))`
-  if (type.startsWith('TIMESTAMP')) return times === undefined ? instantSql(value, type) : `strftime(${value}, ${literal(times)})`
+  if (type.startsWith('TIMESTAMP'))
+    return times === undefined ? instantSql(value, type) : `strftime(${value}, ${literal(times)})`
   return /^(?:STRUCT|MAP|UNION)/.test(type) ? `to_json(${value})::VARCHAR` : `${value}::VARCHAR`
 }
 

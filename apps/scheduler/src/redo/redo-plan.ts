@@ -233,8 +233,7 @@ function changedSeeds(input: RedoInput, draft: Draft, run: Run): Map<string, str
 }
 
 /** Whether a task copies whole tables to a place where those of a later window take their place. */
-const isReplacedLater = ({ work }: PlannedTask) =>
-  work.kind === 'load' || (work.kind === 'deliver' && !work.perWindow)
+const isReplacedLater = ({ work }: PlannedTask) => work.kind === 'load' || (work.kind === 'deliver' && !work.perWindow)
 
 /** A load copies the whole table: where a later window was loaded under the current text, this window needs no load. */
 function isLoadedSince(input: RedoInput, task: PlannedTask, { window }: Run): boolean {

@@ -1,4 +1,4 @@
-import { staysBelow, type YamlPath } from '@cinelake/config-text'
+import { AS_SECRET, placeholdersOf, staysBelow, type YamlPath } from '@cinelake/config-text'
 import { suggest } from '@cinelake/core'
 import type { CheckedDelivery, CsvForm, DeliveredTable } from '../checked-pipeline.ts'
 import { fileName, KNOWN_PLACEHOLDERS, manifestName, tellsWindows, unknownPlaceholders } from '../file-names.ts'
@@ -60,6 +60,11 @@ function checkForm(delivery: DeliveryText, path: YamlPath, { text, problems }: S
     problems.error(text.at([...path, 'csv']), `\`csv\` does not go with \`format: ${format}\``, 'remove it')
   if (sas !== undefined && connectionString !== undefined)
     problems.error(text.at([...path, 'sas']), '`sas` and `connectionString` are two ways to sign in', 'remove one')
+  for (const [key, value] of Object.entries({ sas, connectionString })) {
+    // One with placeholders has been looked at with them.
+    if (value !== undefined && placeholdersOf(value).found.length === 0)
+      problems.error(text.at([...path, key]), `the ${key} is not kept as a secret`, AS_SECRET)
+  }
   if (csv?.delimiter === '"')
     problems.error(text.at([...path, 'csv', 'delimiter']), 'the delimiter is the quote', 'choose another delimiter')
   if (csv?.null !== undefined && csv.null.includes(csv.delimiter ?? ','))

@@ -22,7 +22,9 @@ const csvText = mapping({
   dates: text.optional().describe('Form of dates, such as `%d.%m.%Y`. Default: `%Y-%m-%d`.'),
   times: text
     .optional()
-    .describe('Form of times with a date, in UTC, such as `%d.%m.%Y %H:%M:%S`. Default: ISO 8601, `2026-03-01T05:00:00Z`.'),
+    .describe(
+      'Form of times with a date, in UTC, such as `%d.%m.%Y %H:%M:%S`. Default: ISO 8601, `2026-03-01T05:00:00Z`.',
+    ),
   formulas: z
     .enum(['keep', 'refuse'])
     .optional()
@@ -47,6 +49,9 @@ export const DeliveryText = mapping({
     .describe(
       'Name of each file, below the path: `{table}`; `{window}`, `{date}`, `{yyyy}`, `{MM}`, `{dd}`, `{HH}` of the start of the window. Default: `{table}_{window}.<format>`.',
     ),
-  tables: z.array(z.union([text, deliveredTable])).min(1).describe('The tables that are delivered together.'),
+  tables: z
+    .array(z.union([text, deliveredTable]))
+    .min(1)
+    .describe('The tables that are delivered together.'),
   csv: csvText.optional().describe('How CSV files are written.'),
 })

@@ -251,7 +251,11 @@ function readPersonal(
   const zones: readonly unknown[] = Array.isArray(value) ? value : []
   const unknown = zones.filter((zone) => !ZONES.includes(zone as Zone))
   if (!Array.isArray(value) || unknown.length > 0) {
-    problems.error(at, `\`${ALLOWED_IN}\` is wrong`, 'expected a list of `refined`, `mart` and `files`, such as [refined, mart]')
+    problems.error(
+      at,
+      `\`${ALLOWED_IN}\` is wrong`,
+      'expected a list of `refined`, `mart` and `files`, such as [refined, mart]',
+    )
   } else if (!zones.includes('refined')) {
     problems.error(
       at,
