@@ -57,7 +57,7 @@ function blankLines([column, ...others]: readonly TypedColumn[], csv: CsvForm | 
   return [{ condition: `${identifier(column.name)} IS NULL`, problem }]
 }
 
-/** Values that are numbers of another meaning to whoever does not know the engine. */
+/** Values that other readers take for numbers with another meaning. */
 function unheldInParquet(column: TypedColumn): Unheld[] {
   const [type, value] = [typeOf(column), identifier(column.name)]
   if (isTime(type)) {

@@ -57,7 +57,7 @@ export async function stageFile(staging: Staging): Promise<number> {
       `SELECT count(*) AS n, ${digestOf(columns)} AS digest FROM ${reader}`,
       { signal },
     )
-    found = { rowCount: Number(read?.n ?? -1), digest: read?.digest ?? null }
+    found = { rowCount: read?.n ?? -1, digest: read?.digest ?? null }
   }
   if (found.rowCount !== rowCount || (found.digest !== undefined && found.digest !== digest))
     throw deliveryErrors.DELIVERY_READ_BACK(name, rowCount, found.rowCount)
@@ -81,8 +81,8 @@ async function examine(staging: Staging): Promise<Examined> {
      FROM (SELECT ${valuesOf(delivery, columns).join(', ')}, coalesce(${bad}, false) AS ${UNHELD} FROM ${relation} AS t)`,
     { signal },
   )
-  const rowCount = Number(found?.n ?? 0)
-  if (Number(found?.bad ?? 0) > 0) {
+  const rowCount = found?.n ?? 0
+  if ((found?.bad ?? 0) > 0) {
     const { row, problem } = await firstUnheld(staging, unheld)
     throw deliveryErrors.DELIVERY_VALUE_REFUSED(name, row, problem)
   }
@@ -94,7 +94,7 @@ async function examine(staging: Staging): Promise<Examined> {
     const problem = `expected at most ${SHEET_COLUMNS} columns in a sheet, got ${columns.length}`
     throw deliveryErrors.DELIVERY_VALUE_REFUSED(name, '1', problem)
   }
-  return { rowCount, digest: found?.digest ?? null, widest: Number(found?.widest ?? 0) }
+  return { rowCount, digest: found?.digest ?? null, widest: found?.widest ?? 0 }
 }
 
 /** The first row that a format cannot hold: its number in the file, and its key where that may be shown. */
