@@ -13,7 +13,7 @@ import { type CsvSource, type ForeseenCsv, type ReadableCsv, makeReadable, readW
 import { needsCopy } from '../read-csv/declared-rows.ts'
 import { type UnpackedFile, unpack } from '../read-csv/unpack-file.ts'
 import { formatOf } from '../read-format/detect-format.ts'
-import { readJson, readNdjson } from '../read-json/read-json.ts'
+import { namesFields, openRecords } from '../read-format/open-records.ts'
 import { recordSource, writeRecords } from '../read-records/write-records.ts'
 import { REMAINING, stageDeletions } from './deletions.ts'
 import { FileUnreadableError, refineErrors } from './errors.ts'
@@ -197,14 +197,17 @@ async function stageCsv(unpacked: UnpackedFile, file: LandedFile, place: Place):
 }
 
 /** A file that came in another format than CSV. */
-async function stageReceived(unpacked: UnpackedFile, format: FileFormat, place: Place): Promise<StagedFile> {
+async function stageReceived(
+  unpacked: UnpackedFile,
+  format: Exclude<FileFormat, 'csv'>,
+  place: Place,
+): Promise<StagedFile> {
   if (format === 'parquet') return await stageReceivedParquet(unpacked, place)
   const { dataset, deps, index } = place
   const { name } = unpacked
   const { reading } = dataset
   const { columns } = dataset.contract
-  const open = { name, file: unpacked.file, reading, columns }
-  const records = format === 'json' ? readJson(open) : readNdjson(open)
+  const records = openRecords(format, { name, file: unpacked.file, reading, columns, limits: deps.limits })
   const copyTo = join(deps.textDirectory, `records-${index}.csv`)
   const written = await writeRecords(records, columns, copyTo, deps.signal)
   const { found, unknown } = records.names
@@ -227,7 +230,9 @@ async function stageReceived(unpacked: UnpackedFile, format: FileFormat, place: 
     ...broken,
     unknown,
     missing: missing.map((column) => column.name),
-    ofRecords: true,
+    ...(namesFields(format) && { ofRecords: true }),
+    ...(records.footerCount && { footerCount: records.footerCount }),
+    ...(records.guessed && { guessed: new Map([[name, records.guessed]]) }),
   }
 }
 
@@ -263,12 +268,14 @@ async function stageParquet(file: LandedFile, place: Place, manifest: Manifest):
   const local = { file: locals.files[0] ?? '' }
   const landed = await deps.session.describe(`SELECT * FROM ${landedParquet(local.file)}`)
   const isOfChanges = hasDeletions(manifest)
-  const names = landed.map(({ name }) => name).filter((name) => !isOfChanges || name !== DELETED_COLUMN)
+  const { unfit } = file
+  const own = landed.filter(({ name }) => name !== unfit?.column && (!isOfChanges || name !== DELETED_COLUMN))
+  const names = own.map(({ name }) => name)
   const match = matchColumns(names, dataset.contract.columns)
   if (match.problems.length > 0) {
     throw refineErrors.REFINE_HEADER_MISMATCH(file.name, 1, `the columns of the contract`, match.problems.join('; '))
   }
-  const sourceOf = (where = '') => parquetSource(local.file, landed, match.places, dataset, { where })
+  const sourceOf = (where = '') => parquetSource(local.file, landed, match.places, dataset, { where, unfit })
   const found = await stage(sourceOf(isOfChanges ? REMAINING : ''), place)
   const gone = sourceOf(DELETED_COLUMN)
   const deleted = isOfChanges
@@ -279,7 +286,7 @@ async function stageParquet(file: LandedFile, place: Place, manifest: Manifest):
   if (landedCount !== undefined && landedCount !== foundCount)
     throw refineErrors.REFINE_RECORDS_LOST(file.name, landedCount, foundCount)
   if (isAny(found))
-    await keepParquetRejects({ name: file.name, file: local.file, landed }, { path: place.path, ...found }, deps)
+    await keepParquetRejects({ name: file.name, file: local.file, landed, unfit }, { path: place.path, ...found }, deps)
   return {
     names: [file.name],
     placeOf: inFile(file.name),
