@@ -49,6 +49,8 @@ const pipeline: CheckedPipeline = {
 const frozen = freezePipeline(pipeline)
 
 type Step = 'commit' | 'redeliver' | 'lose table' | 'lose log' | 'back up' | 'restore' | 'restart'
+const createPlace = async ({ url }: { readonly url: string }) => await createDirectoryLake(url.replace(/^file:/, ''))
+
 const STEPS: readonly Step[] = [
   'commit',
   'commit',
@@ -77,7 +79,10 @@ test('whatever is lost, restored or begun again, the mart shows the rows that we
       await using warehouse = await createPgliteWarehouse(database)
       await lake.putIfAbsent(frozen.path, frozen.text)
       const deps = { lake, engine, warehouse, clock: systemClock, log: silentLog }
-      const handlers = { ...createTransformerHandlers(deps), ...createLoaderHandlers(deps) }
+      const handlers = {
+        ...createTransformerHandlers(deps),
+        ...createLoaderHandlers({ ...deps, fill: async (text) => text, openPlace: createPlace }),
+      }
       const context = { signal: new AbortController().signal, progress() {} }
       const [table, backup] = [join(root, 'refined/shop/orders'), join(root, 'backup')]
 

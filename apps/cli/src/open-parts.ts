@@ -12,11 +12,12 @@ import type { SqlEngine } from '@cinelake/engine'
 import { createDuckDbEngine } from '@cinelake/engine/duckdb'
 import type { Lake } from '@cinelake/lake'
 import { openLake as openAnyLake } from '@cinelake/lake/open'
+import type { PlaceSettings } from '@cinelake/loader'
 import { type OpsSchema, type RunHistory, openRunHistory } from '@cinelake/run-store'
 import { type GuardedSecrets, guardSecrets } from '@cinelake/secrets'
 import { openSecrets as openAnySecrets } from '@cinelake/secrets/open'
 import { type Settings, createLog } from '@cinelake/service'
-import { azureCredential as credential } from '@cinelake/service/azure'
+import { type AzureCredential, azureCredential as credential } from '@cinelake/service/azure'
 import { type Warehouse, WarehouseUnavailableError } from '@cinelake/warehouse'
 import { openWarehouse as openAnyWarehouse } from '@cinelake/warehouse/open'
 import { existsSync } from 'node:fs'
@@ -28,6 +29,15 @@ import type { PlatformConfig } from './settings.ts'
 
 export async function openLake({ lake }: Pick<PlatformConfig, 'lake'>): Promise<Lake> {
   return await openAnyLake(lake, { credential })
+}
+
+/** A place that files are delivered to. */
+export async function openPlace(
+  { lake }: Pick<PlatformConfig, 'lake'>,
+  place: PlaceSettings,
+  identity: AzureCredential,
+): Promise<Lake> {
+  return await openAnyLake({ ...place, scratch: lake.scratch }, { credential: identity })
 }
 
 /** @param lake whose files the engine reads and writes, if any */

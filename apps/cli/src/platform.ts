@@ -26,7 +26,7 @@ import { createTransformerHandlers, openModelRunner } from '@cinelake/transforme
 import { type Warehouse, limitsOf } from '@cinelake/warehouse'
 import { takeDatabase } from '@cinelake/database/open'
 import path from 'node:path'
-import { createDatabases, openEngine, openLake, openLog, openSecrets, openWarehouse } from './open-parts.ts'
+import { createDatabases, openEngine, openLake, openLog, openPlace, openSecrets, openWarehouse } from './open-parts.ts'
 import type { Terminal } from './output/terminal.ts'
 import { deployedSettings, type PlatformConfig } from './settings.ts'
 
@@ -134,7 +134,7 @@ export async function openPlatform(
       limits: config.unpacking,
       mart: limitsOf(config.warehouse),
     }),
-    loader: createLoaderHandlers(common),
+    loader: createLoaderHandlers({ ...common, openPlace: async (place) => await openPlace(config, place, credential) }),
   }
   const consumers: Consumer[] = []
   // All are stopped at once; one after the other, the last would work on until the others have ended.

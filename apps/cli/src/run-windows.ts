@@ -217,7 +217,10 @@ async function finishLoads(
   for (const { window, tasks } of records.slice(0, -1)) {
     const open = tasks.filter(({ state }) => state !== 'succeeded')
     const isDone = (name: string) => tasks.some((task) => task.name === name && task.state === 'succeeded')
-    const ready = open.filter(({ kind, name, needs }) => kind === 'load' && loaded.has(name) && needs.every(isDone))
+    const shared = new Set(pipeline.deliver?.filter(({ perWindow }) => !perWindow).map(({ name }) => `deliver ${name}`))
+    const ready = open.filter(
+      ({ kind, name, needs }) => (kind === 'load' || shared.has(name)) && loaded.has(name) && needs.every(isDone),
+    )
     if (ready.length === 0) continue
     isAny = true
     await scheduler.requestRedo(pipeline, { kind: 'select', names: ready.map(({ name }) => name) }, [window])

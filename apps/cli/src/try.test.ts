@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib'
 import { sharedData } from '@cinelake/testkit'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { XlsxWriter } from './output/xlsx.ts'
+import { XlsxWriter } from '@cinelake/xlsx'
 import { aStarter, cinelake } from './testing.fixture.ts'
 import { givenFolder } from './try.fixture.ts'
 

@@ -1,6 +1,7 @@
 import { busEnv, busSettings } from '@cinelake/bus'
 import { engineEnv, engineSettings } from '@cinelake/engine'
 import { lakeEnv, lakeSettings } from '@cinelake/lake'
+import { secretsEnv, secretsSettings } from '@cinelake/secrets'
 import { warehouseEnv, warehouseSettings } from '@cinelake/warehouse'
 import { z } from 'zod'
 
@@ -10,6 +11,7 @@ export const LoaderEnv = z
     ...busEnv,
     ...engineEnv(512),
     ...warehouseEnv,
+    ...secretsEnv,
     ...lakeEnv,
     /** Tables loaded at once. */
     CINELAKE_LOADER_CONCURRENCY: z.coerce.number().int().min(1).default(2),
@@ -18,6 +20,7 @@ export const LoaderEnv = z
     bus: busSettings(env),
     lake: lakeSettings(env),
     warehouse: warehouseSettings(env),
+    secrets: secretsSettings(env),
     engine: engineSettings(env),
     concurrency: env.CINELAKE_LOADER_CONCURRENCY,
   }))

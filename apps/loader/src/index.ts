@@ -1,2 +1,4 @@
-export { createLoaderHandlers, type LoadDeps } from './load-table.ts'
+export { deliveryErrors } from './deliver/errors.ts'
+export type { PlaceSettings } from './deliver/deliver-tables.ts'
+export { createLoaderHandlers } from './handlers.ts'
 export { servedErrors } from './served-table.ts'

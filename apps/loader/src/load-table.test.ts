@@ -18,7 +18,6 @@ import { cp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { createLoaderHandlers } from './load-table.ts'
 import { createLoad } from './load-table.ts'
 
 const columns = [
@@ -136,6 +135,14 @@ test('the first load copies everything, a second load of the same version does n
     balance: { in: 5000, out: 5000 },
     output: { outcome: 'already-loaded', sentRowCount: 0 },
   })
+})
+
+test('a text that begins with a byte order mark keeps it', async () => {
+  await load(await write('overwrite', numbered(0, 3, `chr(65279) || 'x'`)))
+  const { rows } = await database.pglite.query(
+    `SELECT encode(convert_to(name, 'UTF8'), 'hex') AS hex FROM shop.shop_orders WHERE id = 1`,
+  )
+  expect(rows).toEqual([{ hex: 'efbbbf78' }])
 })
 
 test('after a merge of a few rows only those are sent', async () => {
@@ -449,7 +456,7 @@ test('a command that is delivered twice, to two workers at once, loads the table
   const version = await write('overwrite', numbered(0, 20_000))
   const events: Event[] = []
   await bus.subscribe('test', async (event) => void events.push(event))
-  const handlers = createLoaderHandlers({ lake, engine, warehouse, clock: systemClock, log: silentLog })
+  const handlers = { load: createLoad({ lake, engine, warehouse, clock: systemClock, log: silentLog }) }
   const worker = { bus, queue: 'loader' as const, worker: 'test', handlers, clock: systemClock, log: silentLog }
   await using _worker = await runTaskWorker({ ...worker, options: { concurrency: 2 } })
 

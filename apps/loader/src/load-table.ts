@@ -1,4 +1,4 @@
-import type { TaskContext, TaskHandler, TaskHandlers, TaskOutcome } from '@cinelake/bus'
+import type { TaskContext, TaskHandler, TaskOutcome } from '@cinelake/bus'
 import type { Load, QualityResult } from '@cinelake/contracts'
 import type { Clock, Log } from '@cinelake/core'
 import {
@@ -8,7 +8,7 @@ import {
   locateTable,
   tableTakenByOther,
 } from '@cinelake/delta'
-import type { SqlEngine, SqlSession } from '@cinelake/engine'
+import { type SqlEngine, type SqlSession, wholeText } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
 import { type CheckedPipeline, loadPipeline } from '@cinelake/pipeline'
 import { identifier, identifiers } from '@cinelake/sql'
@@ -33,10 +33,6 @@ export type LoadDeps = {
   readonly log: Log
 }
 
-export function createLoaderHandlers(deps: LoadDeps): TaskHandlers {
-  return { load: createLoad(deps) }
-}
-
 type Work = {
   readonly session: SqlSession
   readonly delta: DeltaTable
@@ -47,7 +43,7 @@ type Work = {
   readonly progress: TaskContext['progress']
 }
 
-/** Copies one version of a refined table into its SQL table, once for all deliveries. Exported for tests. */
+/** Copies one version of a refined table into its SQL table, once for all messages of a command. */
 export function createLoad({ lake, engine, warehouse, clock, log }: LoadDeps): TaskHandler<'load'> {
   const ownTables = createOwnTables(lake)
   return async (command, { signal, progress }) => {
@@ -98,12 +94,9 @@ async function sendChanges(work: Work, since: number): Promise<LoadOutcome | und
   const { session, delta, warehouse, table, options } = work
   const changed = await findChanges(session, delta, table, { from: since, to: work.version }, options.signal)
   if (changed === undefined || !isCheaperToChange(changed, options.rowCount ?? 0)) return undefined
-  const upserts = stream(
-    work,
-    table.columns.map(({ name }) => name),
-    UPSERTS,
-  )
-  const deletes = stream(work, table.primaryKey, DELETES)
+  const upserts = stream(work, table.columns, UPSERTS)
+  const key = table.primaryKey.flatMap((name) => table.columns.filter((column) => column.name === name))
+  const deletes = stream(work, key, DELETES)
   const outcome = await warehouse.applyChanges(table, { upserts, deletes, since }, options)
   return outcome === 'stale' ? undefined : outcome
 }
@@ -112,18 +105,14 @@ async function sendAll(work: Work): Promise<LoadOutcome> {
   const { session, delta, warehouse, table, version, options } = work
   await using view = await delta.view(session, { version, signal: options.signal })
   if (view === undefined) throw servedErrors.LOADER_TABLE_MISSING(table.name, delta.path)
-  const rows = stream(
-    work,
-    table.columns.map(({ name }) => name),
-    view.relation,
-  )
+  const rows = stream(work, table.columns, view.relation)
   return await warehouse.replace(table, rows, options)
 }
 
 /** The rows of a relation, counted as they pass. */
 async function* stream(
   { session, options, progress }: Work,
-  columns: readonly string[],
+  columns: WarehouseTable['columns'],
   relation: string,
 ): WarehouseRows {
   let rowCount = 0
@@ -257,6 +246,10 @@ WHERE NOT EXISTS (SELECT 1 FROM ${after} AS n WHERE ${key});`
 
 const COUNT_CHANGES = `SELECT (SELECT count(*) FROM ${UPSERTS}) + (SELECT count(*) FROM ${DELETES}) AS count`
 
-function selectSql(columns: readonly string[], relation: string): string {
-  return `SELECT ${identifiers(columns)} FROM ${relation}`
+function selectSql(columns: WarehouseTable['columns'], relation: string): string {
+  const values = columns.map(({ name, type }) => {
+    const value = identifier(name)
+    return /^VARCHAR(?!.*\[)/i.test(type) ? `${wholeText(value)} AS ${value}` : value
+  })
+  return `SELECT ${values.join(', ')} FROM ${relation}`
 }

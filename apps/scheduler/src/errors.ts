@@ -160,4 +160,5 @@ const OUTPUT_OF: Readonly<Record<CommandKind, TaskOutput['kind']>> = {
   refine: 'table',
   build: 'table',
   load: 'loaded',
+  deliver: 'delivered',
 }

@@ -162,7 +162,7 @@ export async function startFakeWorkers(
       done.push(command)
       return { ...outcomeOf(command, options.tables?.() ?? ['payments', 'plans']), ...changes }
     }
-    const kinds: CommandKind[] = ['discover', 'ingest', 'refine', 'build', 'load']
+    const kinds: CommandKind[] = ['discover', 'ingest', 'refine', 'build', 'load', 'deliver']
     const handlers = Object.fromEntries(kinds.map((kind) => [kind, handler])) as TaskHandlers
     stack.use(
       await runTaskWorker({
@@ -193,6 +193,10 @@ function outcomeOf(command: Command, tables: readonly string[]): TaskOutcome {
       return { balance, output: { kind: 'table', table: command.dataset, version: 3, outcome: 'committed' } }
     case 'build':
       return { balance, output: { kind: 'table', table: command.model, version: 5, outcome: 'committed' } }
+    case 'deliver': {
+      const facts = { manifest: 'file:/out/manifest.json', fileCount: 1, sizeBytes: 100 }
+      return { balance, output: { kind: 'delivered', delivery: command.delivery, ...facts, outcome: 'delivered' } }
+    }
     default: {
       const { table, version } = command
       return { balance, output: { kind: 'loaded', table, version, outcome: 'replaced', sentRowCount: 10 } }

@@ -19,7 +19,7 @@ export const taskHeader = {
   id: z.uuid(),
   /** `<pipeline>@<window label>` */
   run: z.string().min(1),
-  /** `ingest crm/users`, `refine users`, `build top_titles`, `load top_titles` */
+  /** `ingest crm/users`, `refine users`, `build top_titles`, `load top_titles`, `deliver partner` */
   task: z.string().min(1),
   /**
    * Incremented when a finished window is deliberately re-run; the idempotency key of all writes is run + task +
@@ -115,7 +115,17 @@ export const Load = z.object({
 })
 export type Load = z.infer<typeof Load>
 
-export const Command = z.discriminatedUnion('kind', [Discover, Ingest, Refine, Build, Load])
+/** Writes versions of refined tables into the files of a delivery, all or none of them. */
+export const Deliver = z.object({
+  kind: z.literal('deliver'),
+  ...commandHeader,
+  /** Its name in the pipeline. */
+  delivery: z.string().min(1),
+  inputs: z.array(TableVersion).min(1),
+})
+export type Deliver = z.infer<typeof Deliver>
+
+export const Command = z.discriminatedUnion('kind', [Discover, Ingest, Refine, Build, Load, Deliver])
 export type Command = z.infer<typeof Command>
 export type CommandKind = Command['kind']
 
@@ -127,7 +137,7 @@ export type Queue = Service | `ingest-files.${string}`
 
 /** An item of a run, before its inputs are known. */
 export type PlannedTask = {
-  /** `discover billing`, `ingest crm/users`, `refine users`, `build top_titles`, `load top_titles` */
+  /** `discover billing`, `ingest crm/users`, `refine users`, `build top_titles`, `load top_titles`, `deliver partner` */
   readonly name: string
   readonly queue: Queue
   /** Names of the tasks that it depends on. */
@@ -153,4 +163,11 @@ export type PlannedTask = {
         readonly uses?: readonly string[]
       }
     | { readonly kind: 'load'; readonly table: string }
+    | {
+        readonly kind: 'deliver'
+        readonly delivery: string
+        readonly tables: readonly string[]
+        /** Whether each window has files of its own; otherwise a later window's take the place of those before. */
+        readonly perWindow: boolean
+      }
 }

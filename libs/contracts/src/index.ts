@@ -2,6 +2,7 @@ export { CONTRACT_VERSION, PipelineRef, WindowSchema } from './commands.ts'
 export {
   Build,
   Command,
+  Deliver,
   Discover,
   Ingest,
   KnownVersion,

@@ -67,6 +67,17 @@ export const TaskOutput = z.discriminatedUnion('kind', [
     /** Rows sent to the database: all of them, or only those that changed. */
     sentRowCount: count,
   }),
+  z.object({
+    kind: z.literal('delivered'),
+    delivery: z.string(),
+    /** Address of the manifest at the place of the files, without credentials. */
+    manifest: z.string(),
+    fileCount: count,
+    /** Of all its files, written now or before. */
+    sizeBytes: count,
+    /** `superseded`: the files are of a later window or version. */
+    outcome: z.enum(['delivered', 'already-delivered', 'superseded']),
+  }),
 ])
 export type TaskOutput = z.infer<typeof TaskOutput>
 

@@ -153,6 +153,56 @@ export const ServedTable = z.object({
 })
 export type ServedTable = z.infer<typeof ServedTable>
 
+/** How the values of a table are written as CSV. */
+export const CsvForm = z.object({
+  delimiter: z.string(),
+  header: z.boolean(),
+  quote: z.enum(['needed', 'always']),
+  bom: z.boolean(),
+  /** What stands for NULL, without quotes. */
+  null: z.string(),
+  lineEnd: z.enum(['lf', 'crlf']),
+  decimal: z.enum(['.', ',']),
+  /** `strftime` formats. Absent: ISO 8601. */
+  dates: z.string().optional(),
+  times: z.string().optional(),
+  formulas: z.enum(['keep', 'refuse']),
+})
+export type CsvForm = z.infer<typeof CsvForm>
+
+/** A table of a delivery. */
+export const DeliveredTable = z.object({
+  /** The refined table: a dataset or a model. */
+  table: z.string(),
+  /** `{table}` in the name of its file. */
+  as: z.string(),
+  /** Columns that are delivered, in order. */
+  columns: z.array(z.object({ name: z.string(), type: z.string(), description: z.string().optional() })),
+  /** Columns of the refined table by which the rows are ordered; empty: by all that are delivered. */
+  primaryKey: z.array(z.string()),
+  /** No column of the key is personal: an example of it may be shown. */
+  keyMayBeShown: z.literal(true).optional(),
+})
+export type DeliveredTable = z.infer<typeof DeliveredTable>
+
+/** Files of some tables that are handed on together, whole or not at all. */
+export const CheckedDelivery = z.object({
+  name: z.string(),
+  /** A folder, or `abfss://…`; may hold placeholders, as may the secrets. */
+  path: z.string(),
+  sas: z.string().optional(),
+  connectionString: z.string().optional(),
+  format: z.enum(['csv', 'parquet', 'xlsx']),
+  /** Pattern of the files' names: see `fileNames`. */
+  file: z.string(),
+  /** Whether each window has files of its own; otherwise a later window's take the place of those before. */
+  perWindow: z.boolean(),
+  /** With `format: csv` only. */
+  csv: CsvForm.optional(),
+  tables: z.array(DeliveredTable).min(1),
+})
+export type CheckedDelivery = z.infer<typeof CheckedDelivery>
+
 export const RetryPolicy = z.object({
   /** Attempts of one task, including the first. */
   maxAttempts: z.int().min(1),
@@ -181,6 +231,8 @@ export const CheckedPipeline = z.object({
   /** In dependency order. */
   models: z.array(CheckedModel),
   serve: z.array(ServedTable),
+  /** Absent: none. */
+  deliver: z.array(CheckedDelivery).optional(),
 })
 export type CheckedPipeline = z.infer<typeof CheckedPipeline>
 

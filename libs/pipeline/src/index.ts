@@ -2,8 +2,11 @@ export {
   CheckedContract,
   CheckedDataset,
   Exploded,
+  CheckedDelivery,
   CheckedModel,
   CheckedPipeline,
+  CsvForm,
+  DeliveredTable,
   freezePipeline,
   RetryPolicy,
   RowRule,
@@ -17,6 +20,7 @@ export { columnsOfTables, WINDOW_COLUMN } from './check/tables.ts'
 export { columnReach, type ColumnReach } from './column-reach.ts'
 export { measuresOf, type Measure } from './measures.ts'
 export { bindWindow } from './bind-window.ts'
+export { fileName, manifestName } from './file-names.ts'
 export {
   changedPlaces,
   fileOfContract,

@@ -1,7 +1,7 @@
 import type { DiscoveredTable, PlannedTask, TableName } from '@cinelake/contracts'
 import { sha256, suggest } from '@cinelake/core'
 import { ingestName } from '@cinelake/source-kind'
-import type { CheckedModel, CheckedPipeline } from './checked-pipeline.ts'
+import type { CheckedDelivery, CheckedModel, CheckedPipeline } from './checked-pipeline.ts'
 import { type CheckedSource, sourceKindOf } from './source-kinds.ts'
 
 /** The tasks of a run in dependency order. The same for every window. */
@@ -24,6 +24,7 @@ export function planRun(pipeline: CheckedPipeline): PlannedTask[] {
       needs: made(served.table),
       work: { kind: 'load', table: served.table },
     })),
+    ...(pipeline.deliver ?? []).map((delivery) => deliverTask(delivery, made)),
   ]
 }
 
@@ -100,6 +101,19 @@ function refineTask(dataset: string, ingest: string): PlannedTask {
   return { name: refineName(dataset), queue: 'transformer', needs: [ingest], work: { kind: 'refine', dataset } }
 }
 
+function deliverTask(
+  { name, tables, perWindow }: CheckedDelivery,
+  made: (table: string) => readonly string[],
+): PlannedTask {
+  const delivered = [...new Set(tables.map(({ table }) => table))]
+  return {
+    name: `deliver ${name}`,
+    queue: 'loader',
+    needs: delivered.flatMap(made),
+    work: { kind: 'deliver', delivery: name, tables: delivered, perWindow },
+  }
+}
+
 /** The task that makes each table. */
 function tableMakers(pipeline: CheckedPipeline): ReadonlyMap<string, readonly string[]> {
   return new Map([
@@ -147,7 +161,7 @@ export type TaskSelection = {
 
 /**
  * The tasks that selectors name: `orders` (the task that makes that dataset or model), `shop/orders` (its ingest), a
- * served table by its name in the mart, or a task by its own name (`load orders`). `orders+` adds everything that
+ * served table by its name in the mart, a delivery, or a task by its own name (`load orders`). `orders+` adds everything that
  * depends on it, `+orders` everything that it depends on.
  * @param tasks of a run, in dependency order
  */
@@ -211,6 +225,7 @@ function namesOf({ serve }: Pick<CheckedPipeline, 'serve'>, tasks: readonly Plan
     if (work.kind === 'build') add(work.model, name)
     if (work.kind === 'ingest') add(`${work.source}/${work.dataset}`, name)
   }
+  for (const { name, work } of tasks) if (work.kind === 'deliver') add(work.delivery, name)
   for (const { as, table } of serve) if (names.has(`load ${table}`)) add(as, `load ${table}`)
   return names
 }

@@ -18,6 +18,7 @@ import {
 import { type Calendar, closestName, ConfigError, isTimeZone, parseWindow } from '@cinelake/core'
 import type { Schedule } from '@cinelake/source-kind'
 import { checkDatasets } from './check/check-datasets.ts'
+import { checkDeliveries } from './check/check-deliveries.ts'
 import { checkModels } from './check/check-models.ts'
 import { checkServe } from './check/check-serve.ts'
 import { checkUses, type OtherPipeline } from './check/check-uses.ts'
@@ -93,6 +94,7 @@ async function check(
   const { sources, datasets } = await checkDatasets(parts, { text, folder, tables, problems })
   const models = await checkModels(parts, { text, folder, tables, sources, problems })
   const serve = checkServe(parts, { text, datasets, models, tables, problems })
+  const deliver = checkDeliveries(parts, { text, datasets, models, tables, problems })
   warnOfUnread(uses, models, text, problems)
   if (problems.hasErrors || (options.typer === undefined && (await hasModels(parts, folder)))) return { name, tables }
   const description = parts.description === undefined ? {} : { description: parts.description }
@@ -110,6 +112,7 @@ async function check(
     ...(uses.length === 0 ? {} : { uses }),
     models,
     serve,
+    ...(deliver.length === 0 ? {} : { deliver }),
   })
   return { pipeline, name, tables }
 }

@@ -31,11 +31,12 @@ export function changedPlaces(before: CheckedPipeline, after: CheckedPipeline, {
 }
 
 /**
- * Whether a task's text only follows from other text: the columns of a served table from its contract or model.
+ * Whether a task's text only follows from other text: the columns of a served or delivered table from its contract or
+ * model.
  * If a task that it depends on has changed, that is the change to report.
  */
 export function followsFromOthers({ work }: PlannedTask): boolean {
-  return work.kind === 'load'
+  return work.kind === 'load' || work.kind === 'deliver'
 }
 
 type TextPart = { readonly place: string; readonly content: unknown }
@@ -53,6 +54,10 @@ function taskText(pipeline: CheckedPipeline, work: PlannedTask['work'], other: C
         .flatMap((dataset) => datasetText(dataset, other))
     case 'build':
       return pipeline.models.filter(({ name }) => name === work.model).map(modelText)
+    case 'deliver':
+      return (pipeline.deliver ?? [])
+        .filter(({ name }) => name === work.delivery)
+        .map((delivery) => ({ place: `pipeline.yaml (deliver.${delivery.name})`, content: delivery }))
     default:
       return pipeline.serve
         .filter(({ table }) => table === work.table)

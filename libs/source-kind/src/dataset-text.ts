@@ -273,7 +273,7 @@ export const CheckedColumn = z.object({
   maxLength: z.int().positive().optional(),
   required: z.boolean(),
   /** Personal data, and where the contract lets it go apart from raw. */
-  personal: z.object({ allowedIn: z.array(z.enum(['refined', 'mart'])) }).optional(),
+  personal: z.object({ allowedIn: z.array(z.enum(['refined', 'mart', 'files'])) }).optional(),
   /** Names that the column had before, the latest first: values that the table has under one of them are the column's. */
   renamedFrom: z.array(z.string()).optional(),
   description: z.string().optional(),

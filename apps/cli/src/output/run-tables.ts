@@ -209,6 +209,11 @@ function describeOutput(output: TaskOutput, balance: Balance): string {
     return `${count}, ${formatBytes(output.sizeBytes)}`
   }
   const rows = plural(balance.out, 'row')
+  if (output.kind === 'delivered') {
+    const files = `${rows}, ${plural(output.fileCount, 'file')}, ${formatBytes(output.sizeBytes)}`
+    if (output.outcome === 'delivered') return files
+    return output.outcome === 'superseded' ? 'superseded' : `${files}, already delivered`
+  }
   switch (output.outcome) {
     case 'already-loaded':
       return `${rows}, already loaded`

@@ -3,11 +3,11 @@ import { ConfigError } from '@cinelake/core'
 import { csvRow, guardFormula } from '@cinelake/csv'
 import type { SqlEngine } from '@cinelake/engine'
 import type { QueryBatch } from '@cinelake/warehouse'
+import { XlsxWriter, type XlsxCell } from '@cinelake/xlsx'
 import { randomBytes } from 'node:crypto'
 import { copyFile, link, lstat, open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { toJson } from './format-value.ts'
-import { XlsxWriter, type XlsxCell } from './xlsx.ts'
 
 export const ROW_FORMATS = ['csv', 'parquet', 'xlsx', 'jsonl'] as const
 export type RowFormat = (typeof ROW_FORMATS)[number]

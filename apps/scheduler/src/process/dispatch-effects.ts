@@ -224,6 +224,13 @@ function commandFor(run: Run, task: Task, id: string, expected: Expected = {}): 
         ...known,
         ...restartOf(run, task),
       }
+    case 'deliver':
+      return {
+        kind: 'deliver',
+        ...header,
+        delivery: work.delivery,
+        inputs: work.tables.map((table) => versionOf(run, task, table)),
+      }
     default: {
       const { table, version, id: tableId } = versionOf(run, task, work.table)
       return { kind: 'load', ...header, table, version, ...(tableId === undefined ? {} : { tableId }) }

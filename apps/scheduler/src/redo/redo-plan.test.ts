@@ -18,6 +18,7 @@ const OUTPUTS: Readonly<Record<CommandKind, TaskOutput | null>> = {
   refine: null,
   build: null,
   load: null,
+  deliver: null,
 }
 
 /** A run of a day in which every task has succeeded, but for those that are named. */

@@ -232,9 +232,12 @@ function changedSeeds(input: RedoInput, draft: Draft, run: Run): Map<string, str
   return new Map(planned.flatMap(({ name }) => (seeds.has(name) ? [[name, seeds.get(name) ?? '']] : [])))
 }
 
+/** Whether a task copies whole tables to a place where those of a later window take their place. */
+const isReplacedLater = ({ work }: PlannedTask) => work.kind === 'load' || (work.kind === 'deliver' && !work.perWindow)
+
 /** A load copies the whole table: where a later window was loaded under the current text, this window needs no load. */
 function isLoadedSince(input: RedoInput, task: PlannedTask, { window }: Run): boolean {
-  if (task.work.kind !== 'load') return false
+  if (!isReplacedLater(task)) return false
   return [...input.runs.values()].some((run) => {
     const later = run.window.start > window.start ? run.tasks.get(task.name) : undefined
     return later?.state === 'succeeded' && placesChanged(input, task, later, run).length === 0
@@ -254,6 +257,7 @@ function placeOfNew(pipeline: CheckedPipeline, { name, work }: PlannedTask): str
     const file = pipeline.models.find((model) => model.name === work.model)?.file
     return file ?? `models/${work.model}.sql`
   }
+  if (work.kind === 'deliver') return `pipeline.yaml (deliver.${work.delivery})`
   if (work.kind === 'refine') {
     const file = pipeline.datasets.find((dataset) => dataset.name === work.dataset)?.contract.file
     return file ?? `contracts/${work.dataset}.yaml`
@@ -353,7 +357,7 @@ const wasEverDone = ({ runs, everDone }: RedoInput, task: string) =>
 /** Readers must not see a half-rebuilt table: it is loaded once, when its last window is done. */
 function withholdLoads(draft: Draft, drafts: readonly Draft[], restarts: ReadonlyMap<string, string>): void {
   for (const task of draft.planned) {
-    if (task.work.kind !== 'load' || !draft.chosen.has(task.name)) continue
+    if (!isReplacedLater(task) || !draft.chosen.has(task.name)) continue
     const begins = [...upstreamOf(draft.planned, task.name)].some((above) => restarts.has(above))
     const last = drafts.findLast(({ chosen }) => chosen.has(task.name))
     if (!begins || last === undefined || last === draft) continue

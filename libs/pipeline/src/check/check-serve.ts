@@ -4,7 +4,8 @@ import type { Problems, YamlPath, YamlText } from '@cinelake/config-text'
 import type { PipelineText } from '../text/pipeline-schema.ts'
 import { asTable, type Tables } from './tables.ts'
 
-type ServeContext = {
+/** What is known of a pipeline when the tables that leave it are checked. */
+export type ServeContext = {
   readonly text: YamlText
   readonly datasets: readonly CheckedDataset[]
   readonly models: readonly CheckedModel[]
@@ -104,8 +105,8 @@ function serveTable({ table, as, exclude, path }: Entry, context: ServeContext):
 
 type Shape = Pick<ServedTable, 'columns' | 'description'> & { readonly primaryKey: readonly string[] }
 
-/** The columns of a table in the mart. Columns that begin with `_` are the platform's own and stay in the lake. */
-function shapeOf(table: string, { datasets, models, tables }: ServeContext): Shape | undefined {
+/** The columns with which a table leaves the lake. Columns that begin with `_` are the platform's own and stay in the lake. */
+export function shapeOf(table: string, { datasets, models, tables }: ServeContext): Shape | undefined {
   const dataset = datasets.find(({ name }) => name === table)
   if (dataset !== undefined) {
     const { columns, primaryKey, description } = dataset.contract

@@ -2,6 +2,7 @@ import { duration, mapping, MARKS, MAX_NAME_LENGTH, plainName, tableName, text }
 import { WINDOW_LENGTHS } from '@cinelake/core'
 import { z } from 'zod'
 import { SourceText } from '../source-kinds.ts'
+import { DeliveryText } from './delivery-schema.ts'
 
 /** The platform's own schemas, and those of PostgreSQL and SQL Server. */
 const RESERVED = new Set(['ops', 'loader', 'public', 'information_schema', 'sys', 'dbo', 'guest'])
@@ -86,6 +87,10 @@ export const PipelineText = mapping({
     .array(z.union([text, servedTable]))
     .optional()
     .describe('The tables that analysts get.'),
+  deliver: z
+    .record(plainName, DeliveryText)
+    .optional()
+    .describe('Files of tables that are handed on, by the name of who gets them.'),
 })
 export type PipelineText = z.infer<typeof PipelineText>
 

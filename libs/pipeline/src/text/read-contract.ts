@@ -43,7 +43,7 @@ export type Contract = {
 /** Classifications that make a column personal data, and other common ones, to distinguish a typing error from a choice. */
 const PERSONAL: ReadonlySet<string> = new Set(['personal', 'restricted'])
 const ALLOWED_IN = 'cinelake.allowedIn'
-const ZONES = ['refined', 'mart'] as const
+const ZONES = ['refined', 'mart', 'files'] as const
 type Zone = (typeof ZONES)[number]
 
 /**
@@ -251,7 +251,11 @@ function readPersonal(
   const zones: readonly unknown[] = Array.isArray(value) ? value : []
   const unknown = zones.filter((zone) => !ZONES.includes(zone as Zone))
   if (!Array.isArray(value) || unknown.length > 0) {
-    problems.error(at, `\`${ALLOWED_IN}\` is wrong`, 'expected a list of `refined` and `mart`, such as [refined, mart]')
+    problems.error(
+      at,
+      `\`${ALLOWED_IN}\` is wrong`,
+      'expected a list of `refined`, `mart` and `files`, such as [refined, mart]',
+    )
   } else if (!zones.includes('refined')) {
     problems.error(
       at,

@@ -28,7 +28,7 @@ export function shownFacts(facts: TaskFacts): ShownFacts {
 /** A task of a run, for people, with the facts of its last try. Instants are ISO 8601 UTC, durations milliseconds. */
 export const TaskRecord = ShownFacts.extend({
   name: z.string(),
-  kind: z.enum(['discover', 'ingest', 'refine', 'build', 'load']),
+  kind: z.enum(['discover', 'ingest', 'refine', 'build', 'load', 'deliver']),
   queue: z.string(),
   needs: z.array(z.string()).readonly(),
   state: z.enum(TASK_STATES),

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { ConfigError } from '@cinelake/core'
 
 /*
- * A workbook with the rows of one query, written as a stream: memory holds at most one batch. The libraries on npm either
+ * A workbook with the rows of one table or query, written as a stream: memory holds at most one batch. The libraries on npm either
  * keep the workbook in memory or have not been maintained for years, and only a small part of the format is needed.
  * Source: ECMA-376, parts 1 (SpreadsheetML) and 2 (packages); PKWARE's APPNOTE.TXT, 6.3.10 (ZIP)
  */
@@ -13,9 +13,9 @@ import { ConfigError } from '@cinelake/core'
  * Rows of a sheet, including its header; then the next one begins. Source: support.microsoft.com, "Excel specifications
  * and limits"
  */
-const SHEET_ROWS = 1_048_576
-/** Characters of a cell. Source: as above */
-const CELL_CHARACTERS = 32_767
+export const SHEET_ROWS = 1_048_576
+/** UTF-16 units of a cell's text. Source: as above */
+export const CELL_CHARACTERS = 32_767
 /** Digits of a spreadsheet's numbers; longer ones are written as text. */
 const EXACT_DIGITS = 15
 
@@ -24,20 +24,29 @@ export type XlsxCell =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'number'; readonly text: string }
   | { readonly kind: 'boolean'; readonly value: boolean }
+  /** A binary double, which is what a spreadsheet's number is: every digit is kept. */
+  | { readonly kind: 'double'; readonly text: string }
   /** `yyyy-mm-dd`, or with a time of UTC. */
   | { readonly kind: 'date' | 'instant'; readonly text: string }
+
+type XlsxOptions = {
+  /** Name of the sheet; of further ones with a number behind it. Default: `Rows`. */
+  readonly sheet?: string
+}
 
 /** Writes the workbook into a file that was opened to write. */
 export class XlsxWriter {
   readonly #zip: ZipWriter
   readonly #columns: readonly string[]
+  readonly #name: string
   #sheetCount = 0
   #rowCount = 0
   #sheet: ZipEntry | undefined
 
-  constructor(file: FileHandle, columns: readonly string[]) {
+  constructor(file: FileHandle, columns: readonly string[], { sheet = 'Rows' }: XlsxOptions = {}) {
     this.#zip = new ZipWriter(file)
     this.#columns = columns
+    this.#name = sheet
   }
 
   /** @throws {ConfigError} terminal: a text is longer than a cell may be */
@@ -59,7 +68,7 @@ export class XlsxWriter {
     if (this.#sheet === undefined) await this.#begin()
     await this.#endSheet()
     const sheets = Array.from({ length: this.#sheetCount }, (_, index) => index + 1)
-    for (const [name, text] of parts(sheets)) {
+    for (const [name, text] of parts(sheets, this.#name)) {
       const entry = await this.#zip.begin(name)
       await entry.write(text)
       await entry.end()
@@ -96,6 +105,9 @@ export class XlsxWriter {
       case 'number':
         if (isExact(cell.text)) return `<c r="${place}"><v>${cell.text}</v></c>`
         return this.#text(place, cell.text, index)
+      case 'double':
+        if (isHeld(cell.text)) return `<c r="${place}"><v>${cell.text}</v></c>`
+        return this.#text(place, cell.text, index)
       case 'date':
       case 'instant': {
         const serial = serialOf(cell.text)
@@ -111,7 +123,7 @@ export class XlsxWriter {
     if (text.length > CELL_CHARACTERS) {
       const where = `row ${this.#rowCount}, column ${this.#columns[index] ?? ''}`
       throw new ConfigError('the rows do not fit a workbook', [
-        `${where}: expected at most ${CELL_CHARACTERS} characters in a cell, got ${text.length}; use --csv or --parquet, or leave the column out`,
+        `${where}: expected at most ${CELL_CHARACTERS} characters in a cell, got ${text.length}; choose CSV or Parquet, or leave the column out`,
       ])
     }
     return `<c r="${place}" t="inlineStr"><is><t xml:space="preserve">${escaped(text)}</t></is></c>`
@@ -132,8 +144,21 @@ function isExact(text: string): boolean {
   return /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(text) && digits.length <= EXACT_DIGITS
 }
 
+/** Largest number that may be typed into a cell, and the smallest. Source: support.microsoft.com, as above */
+const LARGEST_NUMBER = 9.99999999999999e307
+const SMALLEST_NUMBER = 2.2251e-308
+
+function isHeld(text: string): boolean {
+  const size = Math.abs(Number(text))
+  return size === 0 || (size >= SMALLEST_NUMBER && size <= LARGEST_NUMBER)
+}
+
+/** More digits of a second than a spreadsheet's time has: three. */
+const FINER_THAN_MILLISECONDS = /\.\d{3}\d*[1-9]\d*(?!\d)/
+
 /** Days since 1899-12-30, from 1900-03-01 on: before that, spreadsheets count a day that did not exist. */
 function serialOf(text: string): number | undefined {
+  if (FINER_THAN_MILLISECONDS.test(text)) return undefined
   const milliseconds = Date.parse(
     text.length === 10 ? `${text}T00:00:00Z` : /Z$|[+-]\d\d:\d\d$/.test(text) ? text : `${text}Z`,
   )
@@ -145,6 +170,8 @@ function escaped(text: string): string {
   return (
     text
       .toWellFormed()
+      // A text that looks like an escape would be read as one. Source: ECMA-376, part 1, 22.9.2.19 (ST_Xstring)
+      .replaceAll(/_(?=x[0-9A-Fa-f]{4}_)/g, '_x005F_')
       .replaceAll('&', '&amp;')
       .replaceAll('<', '&lt;')
       .replaceAll('>', '&gt;')
@@ -164,12 +191,13 @@ const PACKAGE = 'http://schemas.openxmlformats.org/package/2006'
 const TYPE = 'application/vnd.openxmlformats-officedocument.spreadsheetml'
 
 /** The parts of a workbook other than its sheets. */
-function parts(sheets: readonly number[]): readonly (readonly [name: string, text: string])[] {
+function parts(sheets: readonly number[], sheetName: string): readonly (readonly [name: string, text: string])[] {
   const overrides = sheets.map(
     (sheet) => `<Override PartName="/xl/worksheets/sheet${sheet}.xml" ContentType="${TYPE}.worksheet+xml"/>`,
   )
   const named = sheets.map(
-    (sheet) => `<sheet name="Rows${sheet === 1 ? '' : ` ${sheet}`}" sheetId="${sheet}" r:id="rId${sheet}"/>`,
+    (sheet) =>
+      `<sheet name="${escaped(sheetName)}${sheet === 1 ? '' : ` ${sheet}`}" sheetId="${sheet}" r:id="rId${sheet}"/>`,
   )
   const related = sheets.map(
     (sheet) => `<Relationship Id="rId${sheet}" Type="${RELATIONS}/worksheet" Target="worksheets/sheet${sheet}.xml"/>`,
@@ -271,7 +299,7 @@ class ZipWriter {
         await copied
         const compressed = this.#offset - start
         if (Math.max(size, this.#offset) > LARGEST) {
-          throw new ConfigError('the rows do not fit a workbook', ['expected less than 4 GiB; use --csv or --parquet'])
+          throw new ConfigError('the rows do not fit a workbook', ['expected less than 4 GiB; choose CSV or Parquet'])
         }
         await this.#append(fields([0x08_07_4b_50, 4], [crc, 4], [compressed, 4], [size, 4]))
         this.#written.push({ name, offset, crc, compressed, size })

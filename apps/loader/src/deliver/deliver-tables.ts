@@ -1,0 +1,213 @@
+import type { TaskHandler, TaskOutcome } from '@cinelake/bus'
+import type { Deliver, TableVersion } from '@cinelake/contracts'
+import { type Clock, type Log, Semaphore } from '@cinelake/core'
+import { createDeltaTable, type DeltaTable, locateTable } from '@cinelake/delta'
+import type { SqlEngine } from '@cinelake/engine'
+import type { Lake } from '@cinelake/lake'
+import {
+  type CheckedDelivery,
+  type CheckedPipeline,
+  type DeliveredTable,
+  fileName,
+  loadPipeline,
+  manifestName,
+} from '@cinelake/pipeline'
+import type { Fill } from '@cinelake/secrets'
+import { join } from 'node:path'
+import { servedErrors } from '../served-table.ts'
+import { deliveryErrors } from './errors.ts'
+import { compareDelivery, type Delivered, type Manifest, type Wanted, type WantedFile } from './manifest.ts'
+import { bytesOf, digestOf, forgetUnfinished, isComplete, publish, readDelivered, type StagedFile } from './publish.ts'
+import { stageFile } from './stage-file.ts'
+
+/** Where files are delivered to, with what its text says to sign in. */
+export type PlaceSettings = {
+  /** `file:DIRECTORY` or `abfss://…` */
+  readonly url: string
+  readonly connectionString?: string
+  readonly sas?: string
+}
+
+export type DeliverDeps = {
+  readonly lake: Lake
+  readonly engine: SqlEngine
+  readonly fill: Fill
+  /** A place is written to as a lake is: what it holds becomes visible in one step. */
+  readonly openPlace: (settings: PlaceSettings) => Promise<Lake>
+  readonly clock: Clock
+  readonly log: Log
+}
+
+type Input = {
+  readonly table: DeliveredTable
+  readonly delta: DeltaTable
+  readonly version: number
+  readonly rowCount: number | undefined
+  readonly wanted: WantedFile
+}
+
+/** Writes the tables of a delivery into its files, once for all messages of a command. */
+export function createDeliver(deps: DeliverDeps): TaskHandler<'deliver'> {
+  const { lake, engine, clock, log } = deps
+  // Two messages of one command at once: the second finds the work of the first done.
+  const turns = new Map<string, Semaphore>()
+  return async (command, { signal, progress }) => {
+    const pipeline = await loadPipeline(lake, command.pipeline, { signal })
+    const delivery = pipeline.deliver?.find(({ name }) => name === command.delivery)
+    if (delivery === undefined) throw deliveryErrors.DELIVERY_UNKNOWN(command.delivery, pipeline.name)
+    const inputs = await findInputs({ lake, clock }, pipeline, delivery, command, signal)
+    await using place = await openPlace(deps, delivery)
+    const path = manifestName(delivery.file, delivery.name, command.window)
+    const owner = { pipeline: pipeline.name, delivery: delivery.name }
+    const { run, window } = command
+    const wanted: Wanted = { ...owner, run, window, files: inputs.map((input) => input.wanted) }
+    const look = async () => await lookAt(place, path, wanted, signal)
+    const early = await look()
+    if (early.done !== undefined) return outcomeOf(delivery, place, path, early.done)
+
+    await using scratch = await lake.scratch()
+    const staged: StagedFile[] = []
+    let rowCount = 0
+    for (const [index, input] of inputs.entries()) {
+      const file = await stage({ engine, signal, delivery, input, local: join(scratch.directory, String(index)) })
+      staged.push(file)
+      rowCount += file.delivered.rows
+      progress({ rowCount })
+    }
+    const next: Manifest = { format: 1, ...owner, run, window, files: staged.map(({ delivered }) => delivered) }
+    const key = `${pipeline.name}/${delivery.name}`
+    const turn = turns.get(key) ?? new Semaphore(1)
+    turns.set(key, turn)
+    return await turn.run(async () => {
+      const { before, done } = await look()
+      if (done !== undefined) return outcomeOf(delivery, place, path, done)
+      await publish(place, path, staged, next, { before, signal })
+      log.info({ run, task: command.task, files: staged.length, rowCount }, 'files delivered')
+      return outcomeOf(delivery, place, path, { outcome: 'delivered', manifest: next, rowsIn: sumOf(inputs) })
+    }, signal)
+  }
+}
+
+type Done = {
+  readonly outcome: 'delivered' | 'already-delivered' | 'superseded'
+  readonly manifest: Manifest
+  /** Rows of the tables by their logs; absent: those of the manifest. */
+  readonly rowsIn?: number | undefined
+}
+
+/** What is at the place, and the outcome where nothing is to be done. */
+async function lookAt(
+  place: Lake,
+  path: string,
+  wanted: Wanted,
+  signal: AbortSignal,
+): Promise<{ readonly before: Delivered; readonly done?: Done }> {
+  const before = await readDelivered(place, path, wanted, signal)
+  const { manifest, unfinished } = before
+  const compared = compareDelivery(wanted, before)
+  if (manifest === undefined || compared === 'deliver') return { before }
+  if (compared === 'superseded') return { before, done: { outcome: 'superseded', manifest } }
+  if (!(await isComplete(place, manifest, signal))) return { before }
+  if (unfinished !== undefined) await forgetUnfinished(place, path, signal)
+  return { before, done: { outcome: 'already-delivered', manifest } }
+}
+
+async function findInputs(
+  { lake, clock }: Pick<DeliverDeps, 'lake' | 'clock'>,
+  pipeline: CheckedPipeline,
+  delivery: CheckedDelivery,
+  { inputs, window }: Deliver,
+  signal: AbortSignal,
+): Promise<Input[]> {
+  return await Promise.all(
+    delivery.tables.map(async (table): Promise<Input> => {
+      const pinned = inputs.find((input): input is TableVersion => input.table === table.table)
+      const path = await locateTable(lake, pipeline.name, table.table, { signal })
+      const delta = createDeltaTable({ lake, path, clock })
+      const snapshot =
+        pinned && (await delta.snapshot({ version: pinned.version, ...(pinned.id && { id: pinned.id }), signal }))
+      if (snapshot === undefined) throw servedErrors.LOADER_TABLE_MISSING(table.table, path)
+      const { version, id, rowCount } = snapshot
+      const { format, csv } = delivery
+      const wanted: WantedFile = {
+        file: fileName(delivery.file, table.as, window),
+        table: table.table,
+        tableId: id,
+        version,
+        format,
+        ...(csv === undefined ? {} : { encoding: 'utf-8', csv }),
+        columns: table.columns,
+      }
+      return { table, delta, version, rowCount, wanted }
+    }),
+  )
+}
+
+/** @throws {PlaceholderError} {SecretMissingError} terminal: what its text names is not there */
+async function openPlace({ fill, openPlace: open }: DeliverDeps, delivery: CheckedDelivery): Promise<Lake> {
+  const { path, sas, connectionString } = delivery
+  const filled = await fill(path)
+  return await open({
+    url: /^(?:abfss?|file):/i.test(filled) ? filled : `file:${filled}`,
+    ...(sas === undefined ? {} : { sas: await fill(sas) }),
+    ...(connectionString === undefined ? {} : { connectionString: await fill(connectionString) }),
+  })
+}
+
+async function stage({
+  engine,
+  signal,
+  delivery,
+  input,
+  local,
+}: {
+  readonly engine: SqlEngine
+  readonly signal: AbortSignal
+  readonly delivery: CheckedDelivery
+  readonly input: Input
+  readonly local: string
+}): Promise<StagedFile> {
+  const { table, delta, version, rowCount: expected, wanted } = input
+  await using session = await engine.session()
+  await using view = await delta.view(session, { version, signal })
+  if (view === undefined) throw servedErrors.LOADER_TABLE_MISSING(table.table, delta.path)
+  const { relation } = view
+  const rows = await stageFile({
+    session,
+    signal,
+    delivery,
+    table,
+    relation,
+    file: local,
+    name: wanted.file,
+    expected,
+  })
+  const bom = delivery.csv?.bom === true
+  const { bytes, sha256 } = await digestOf(bytesOf({ local, bom }))
+  return { local, bom, delivered: { ...wanted, rows, bytes, sha256 } }
+}
+
+const sumOf = (inputs: readonly Input[]) =>
+  inputs.some(({ rowCount }) => rowCount === undefined)
+    ? undefined
+    : inputs.reduce((sum, { rowCount = 0 }) => sum + rowCount, 0)
+
+function outcomeOf(
+  { name }: CheckedDelivery,
+  { location }: Pick<Lake, 'location'>,
+  path: string,
+  { outcome, manifest, rowsIn }: Done,
+): TaskOutcome {
+  const rows = manifest.files.reduce((sum, file) => sum + file.rows, 0)
+  return {
+    balance: { unit: 'rows', in: rowsIn ?? rows, out: rows, rejected: 0, duplicates: 0 },
+    output: {
+      kind: 'delivered',
+      delivery: name,
+      manifest: `${location}/${path}`,
+      fileCount: manifest.files.length,
+      sizeBytes: manifest.files.reduce((sum, { bytes }) => sum + bytes, 0),
+      outcome,
+    },
+  }
+}
