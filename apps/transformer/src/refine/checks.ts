@@ -8,6 +8,7 @@ import { tooManyRejected } from './rejected-share.ts'
 import { placesOfRejects } from './rejects.ts'
 import { firstRuleIn, RULES, rulesIn, stagedRelation, WARNED } from './stage-sql.ts'
 import type { StagedFile } from './staged-file.ts'
+import { twinQuality } from './twin-keys.ts'
 import { askTableRules } from '../table-rule.ts'
 
 export type RefineChecks = {
@@ -42,6 +43,7 @@ export async function checkRefined(work: Work, deps: Deps): Promise<RefineChecks
   const quality = [
     ...fileQuality(files),
     ...(await rowQuality(work, balance, deps)),
+    ...twinQuality(dataset, rows.twins, { checked: balance.in, duplicateCount: balance.duplicates }),
     ...(await askTableRules(dataset.contract.tableRules, rows.query, deps)),
   ]
   const failed = quality.find(({ severity, failed }) => severity === 'fail' && failed > 0)

@@ -272,7 +272,7 @@ function targetOf(pipeline: CheckedPipeline, name: string, manifest: Manifest, p
     reading: { header: true, nulls: [] },
     mode: 'snapshot',
     newestBy: [],
-    duplicates: 'newest',
+    duplicates: primaryKey.length === 0 ? 'keep' : 'newest',
     partitionBy: [],
   }
 }

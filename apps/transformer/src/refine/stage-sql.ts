@@ -16,6 +16,8 @@ export const FILE = identifier('cinelake.file')
 export const RULES = identifier('cinelake.rules')
 /** The row's ordinal in its file, from 0. */
 export const ORDINAL = identifier('cinelake.ordinal')
+/** The staged file of a row. */
+export const PATH = identifier('cinelake.path')
 
 /** The same for severity `warn`, in rows that break no other rule: they are kept. */
 export const WARNED = identifier('cinelake.warned')
@@ -272,11 +274,12 @@ function storedName(name: string): string {
   return isEngineOrdinal(name) ? 'cinelake.own' : name
 }
 
-/** Staged files as a relation with the contract's columns, and `ORDINAL`. */
+/** Staged files as a relation with the contract's columns, `ORDINAL` and `PATH`. */
 export function stagedRelation(paths: readonly string[], { columns }: Pick<CheckedContract, 'columns'>): string {
   const own = columns.find(({ name }) => isEngineOrdinal(name))
   const all = own === undefined ? '*' : `* RENAME (${identifier(storedName(own.name))} AS ${identifier(own.name)})`
-  return `(SELECT ${all}, ${ENGINE_ORDINAL} AS ${ORDINAL} FROM read_parquet([${paths.map(literal).join(', ')}]))`
+  const files = `read_parquet([${paths.map(literal).join(', ')}], filename = ${literal('cinelake.path')})`
+  return `(SELECT ${all}, ${ENGINE_ORDINAL} AS ${ORDINAL} FROM ${files})`
 }
 
 /** A landed Parquet file as a relation with `ORDINAL`. */
