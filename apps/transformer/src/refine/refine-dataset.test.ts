@@ -639,7 +639,7 @@ describe('duplicates', () => {
   ])('with %s', async (_, dataset, rows, rules) => {
     await using refinery = await aRefinery()
     const { quality } = await refinery.refineFiles(dataset, { files: { 'a.csv': `id,score,updated\n${rows}\n` } })
-    expect(quality.map(({ rule }) => rule)).toEqual(rules)
+    expect(quality?.map(({ rule }) => rule)).toEqual(rules)
   })
 
   test.each([
