@@ -56,8 +56,8 @@ export class CsvBatches implements AsyncDisposable {
 
   /** @returns batches that are complete after it */
   async add(file: SmallCsv): Promise<CsvBatch[]> {
-    const { dialect, fieldCount, places, unknown } = file.head
-    const kind = JSON.stringify([dialect, fieldCount, places.map((place) => place ?? -1), unknown])
+    const { dialect, fieldCount, places, names } = file.head
+    const kind = JSON.stringify([dialect, fieldCount, places.map((place) => place ?? -1), names])
     const complete: CsvBatch[] = []
     let batch = this.#open.get(kind)
     if (batch === undefined) {
@@ -136,7 +136,7 @@ class OpenBatch implements AsyncDisposable {
   async close(): Promise<CsvBatch> {
     await this.#writer.flush()
     await this.#handle.close()
-    const { dialect, fieldCount, places, unknown } = this.#first.head
+    const { dialect, fieldCount, places, names, unknown } = this.#first.head
     const csv: ReadableCsv = {
       name: this.#first.name,
       file: this.#file,
@@ -148,6 +148,7 @@ class OpenBatch implements AsyncDisposable {
       lineEnd: '\n',
       fieldCount,
       places,
+      names,
       unknown,
       encoding: 'utf-8',
       hasNul: this.#hasNul,

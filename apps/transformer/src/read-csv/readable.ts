@@ -52,7 +52,9 @@ export type ReadableCsv = {
   /** Fields of a record, without a copy's flag. */
   readonly fieldCount: number
   readonly places: CsvHead['places']
-  /** Names in the header that are not columns of the contract. */
+  /** The header. */
+  readonly names: readonly string[]
+  /** Those that are not columns of the contract. */
   readonly unknown: readonly string[]
   readonly encoding: Encoding
   /** Present where no encoding is declared and the bytes do not prove it. */
@@ -318,8 +320,8 @@ function told(source: Pick<CsvSource, 'name'>, encoding: Encoding, decode: () =>
 }
 
 function described(source: CsvSource, head: CsvHead) {
-  const { dialect, fieldCount, places, unknown } = head
-  return { name: source.name, dialect, fieldCount, places, unknown }
+  const { dialect, fieldCount, places, names, unknown } = head
+  return { name: source.name, dialect, fieldCount, places, names, unknown }
 }
 
 function headOf(source: Pick<CsvSource, 'name' | 'columns' | 'reading'>, bytes: Uint8Array, isWhole: boolean): CsvHead {
