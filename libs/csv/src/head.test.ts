@@ -72,6 +72,22 @@ describe('delimiter', () => {
     expect(read('1;2,3\n4;5,6,7\n', { header: false })?.dialect.delimiter).toBe(';')
   })
 
+  test('without a header it is found where each row ends with it', () => {
+    expect(read('1;2;\n4;5;\n', { header: false })).toMatchObject({ dialect: { delimiter: ';' }, fieldCount: 2 })
+  })
+
+  test('without a header, columns by position are among as many fields as the records have', () => {
+    const byPosition = [1, 3].map((position) => ({
+      name: `c${position}`,
+      required: false,
+      reading: { from: [], position },
+    }))
+    const head = (text: string) => readHead(Buffer.from(text), true, byPosition, { header: false })
+    expect(head('1;x;2;y\n3;x;4;y\n')).toMatchObject({ dialect: { delimiter: ';' }, fieldCount: 4, places: [0, 2] })
+    expect(head('1;x;2,5\n3;x;4\n1\n')).toMatchObject({ dialect: { delimiter: ';' }, fieldCount: 3 })
+    expect(head('1;x\n')).toMatchObject({ fieldCount: 3 })
+  })
+
   test('a declared one is taken at its word', () => {
     expect(read('id;released:x\n', { delimiter: ':' })).toMatchObject({ dialect: { delimiter: ':' }, fieldCount: 2 })
   })

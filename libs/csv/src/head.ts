@@ -164,20 +164,33 @@ function withHeader({ bytes, isWhole, columns, dialect, reading, start: from }: 
   return [{ head, score: found.places.filter((place) => place !== undefined).length }]
 }
 
+/**
+ * The fields of records without a header are the contract's columns in order; where a column has a position, there may be
+ * others as well, and the records are as wide as most of the first ones.
+ */
 function withoutHeader({ bytes, isWhole, columns, dialect, reading, start }: Sample): Scored[] {
   const positions = columns.map(({ reading: { position } }, index) => position ?? index + 1)
-  const fieldCount = Math.max(...positions, columns.length)
-  let score = 0
+  const needed = Math.max(...positions, columns.length)
+  const mayBeWider = columns.some(({ reading: { position } }) => position !== undefined)
+  const counts = new Map<number, number>()
   let seen = 0
   const scanner = new RecordScanner({
     dialect,
-    fieldCount,
     comment: reading.comment,
-    sink: (shape) => {
-      if (shape !== 'blank' && seen++ < SAMPLE && shape !== 'misshapen') score++
+    sink: (shape, record, from, to) => {
+      if (shape === 'blank' || shape === 'misshapen' || seen++ >= SAMPLE) return
+      const fields = splitFields(record.subarray(from, to), dialect)
+      // A delimiter at the end of each row: see `TrailingField` of the transformer.
+      const isTrailing = fields.length === needed + 1 && fields.at(-1) === ''
+      const width = isTrailing ? needed : fields.length
+      counts.set(width, (counts.get(width) ?? 0) + 1)
     },
   })
   scanner.scan(bytes, start.offset, bytes.length, 0, isWhole)
+  const [widest] = [...counts]
+    .filter(([width]) => width >= needed)
+    .toSorted(([one, oneCount], [other, otherCount]) => otherCount - oneCount || other - one)
+  const fieldCount = mayBeWider ? (widest?.[0] ?? needed) : needed
   const head = {
     places: positions.map((position) => position - 1),
     names: [],
@@ -189,7 +202,7 @@ function withoutHeader({ bytes, isWhole, columns, dialect, reading, start }: Sam
     headerLineCount: start.lineCount,
     isUnusual: start.offset > 0,
   }
-  return [{ head, score }]
+  return [{ head, score: counts.get(fieldCount) ?? 0 }]
 }
 
 /** Finds a contract's columns among the names in a header; an exact match is preferred to a match of normalized spelling. */

@@ -185,6 +185,14 @@ describeBroken(
       remedy: 'add `primaryKey: true`',
     },
     {
+      name: 'keeping the duplicates of a key',
+      change: edit(P, 'duplicates: fill', 'duplicates: keep'),
+      file: P,
+      at: 'duplicates: keep',
+      message: '`duplicates: keep` contradicts the primary key (order_id) of `orders`',
+      remedy: 'say `newest` or `fill`',
+    },
+    {
       name: 'an incremental snapshot',
       change: edit(P, ', mode: append }', ' }'),
       file: P,

@@ -43,7 +43,7 @@ export const CheckedContract = z.object({
   file: z.string().optional(),
   description: z.string().optional(),
   columns: z.array(CheckedColumn).min(1),
-  /** Columns in order; empty if rows have no identity (then only exact duplicates are duplicates). */
+  /** Columns in order; empty if rows have no identity (then at most exact duplicates are duplicates). */
   primaryKey: z.array(z.string()),
   /** Columns that the table may have from an earlier contract, and is to lose with their values. */
   dropped: z.array(z.string()).optional(),
@@ -77,6 +77,7 @@ export const CheckedDataset = z.object({
    * Dedup sort key: of several rows with one key the greatest by these columns wins, then the later file, then the later line.
    */
   newestBy: z.array(z.string()),
+  /** Plans of versions without `keep` say `newest` for datasets without a key too, and keep that meaning. */
   duplicates: DuplicateRule,
   /** The largest share of a window's rows that may be rejected, 0 to 1. Absent: the default of `refine/rejected-share.ts`. */
   maxRejected: z.number().min(0).max(1).optional(),

@@ -162,10 +162,11 @@ const columnDetails = mapping({
 const columnReading = z.union([text, z.array(text).min(1, 'expected at least one name'), columnDetails])
 
 /**
- * Which row of a key wins. `newest`: the newest row unchanged. `fill`: each missing value is taken from the newest row
- * that has it. In SQL: `refine/row-order.ts` of the transformer.
+ * Which row of a key wins. `newest`: the newest row unchanged, and without a key one of rows that are equal in all
+ * columns. `fill`: each missing value is taken from the newest row that has it. `keep`: every row stays; only without a
+ * key. In SQL: `refine/row-order.ts` of the transformer.
  */
-export const DuplicateRule = z.enum(['newest', 'fill'])
+export const DuplicateRule = z.enum(['newest', 'fill', 'keep'])
 
 /**
  * What becomes of a column that has values in the table and is not in a landing. `fail`: the refine task fails. `keep`:
@@ -187,7 +188,7 @@ export const commonDataset = {
   mode: RefineMode.optional().describe("What a window's rows do to the refined table. Default: `snapshot`."),
   newestBy: z.array(text).optional().describe('Of several rows with one key the greatest by these columns wins.'),
   duplicates: DuplicateRule.optional().describe(
-    '`fill`: values missing in the newest row are taken from older ones. Default: `newest`.',
+    'Of rows with one key: `newest`, or `fill` (values missing in the newest row are taken from older ones). Of equal rows without a key: `keep` all of them, or one (`newest`). Default: `newest`; `keep` without a key.',
   ),
   maxRejected: share
     .optional()

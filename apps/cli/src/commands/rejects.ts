@@ -239,6 +239,7 @@ export async function ruleMeanings(lake: Lake, { pipeline, table }: LakeTable): 
     const [, check, name = ''] = /^(type|required|maxLength|unique)\((.*)\)$/.exec(rule) ?? []
     const column = columns.get(name)
     if (rule === 'row_shape') return 'as many fields as the header, quotes that close'
+    if (rule === 'header_row') return 'values, not the names of the columns'
     if (rule === 'encoding') return 'bytes of the encoding of the file'
     if (check === 'unique') return 'each key once'
     if (check === 'required') return 'a value'

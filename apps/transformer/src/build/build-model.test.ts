@@ -41,6 +41,20 @@ describe('materializations', () => {
     expect(await place.sales()).toEqual(['1 10'])
   })
 
+  test('a row without a value in the key fails the build, by the column and the number of such rows', async () => {
+    const sql = 'SELECT nullif(id, 2) AS id, amount FROM orders'
+    await using place = await given(aModel({ sql }))
+
+    const build = place.run({ day: 1, orders: orders([1, 10], [2, 20], [2, 30]) })
+
+    await expect(build).rejects.toMatchObject({
+      code: 'BUILD_RULE_FAILED',
+      message: expect.stringContaining(
+        'rule=key(id): a value in every row]: expected every row to keep it, got 2 of 3',
+      ),
+    })
+  })
+
   test('merge: rows replace those with their key, or are added', async () => {
     await using place = await given(aModel({ materialization: 'merge' }))
     await place.run({ day: 1, orders: orders([1, 10], [2, 20]) })

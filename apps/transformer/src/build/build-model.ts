@@ -24,6 +24,7 @@ import type { LimitRule, WarehouseLimits } from '@cinelake/warehouse'
 import { z } from 'zod'
 import { takeOn, type TakenOn } from '../evolve-table.ts'
 import { martRules } from '../mart-rules.ts'
+import { partitionRules } from '../partition-rules.ts'
 import { isOfSql, placeOfRule } from '../pipeline-sql.ts'
 import { warnOfTakenTable, isCommitted, readTarget, tableOutput, untouched } from '../target-table.ts'
 import { readRejects, rejectsOutput, writeRejects, type RejectsTable } from '../write-rejects.ts'
@@ -98,7 +99,10 @@ export function createBuild({
     const isRepeat = snapshot !== undefined && isCommitted(command, snapshot)
     const takenOn = await takeOn(tableOfModel(model), isRepeat ? undefined : snapshot, { table, session, signal })
     const work: Work = { command, model, table, takenOn, isRepeat, kept, session, signal }
-    const run = await runOf(work, lake, martRules(mart, pipeline, model.name, ownColumns(model)))
+    const run = await runOf(work, lake, [
+      ...partitionRules(model.partitionBy, ownColumns(model)),
+      ...martRules(mart, pipeline, model.name, ownColumns(model)),
+    ])
     // A table that starts over may still have files of its former table id.
     if (runner.stagesInLake && snapshot === undefined && command.restart !== true) await table.begin({ signal })
     await using result = await runner.run(run, { signal }).catch((error: unknown) => {

@@ -1,3 +1,4 @@
+import { identifier } from '@cinelake/sql'
 import type { QualityResult } from '@cinelake/contracts'
 import type { Balance } from '@cinelake/core'
 import type { DeltaStage, ParquetSql } from '@cinelake/delta'
@@ -40,6 +41,7 @@ export async function checkBuild(
   const { rowCount: out, asideRowCount: rejected } = staged
   const quality: QualityResult[] = [
     ...(await checkRows(model, { session, staged, signal })),
+    ...(await checkKeyValues(model, { session, staged, signal })),
     ...(await checkText(model, { session, staged, signal })),
     ...(model.key.length === 0 ? [] : [await checkKey(model, { session, staged, signal })]),
     ...(await askTableRules(model.tableRules, `FROM ${staged.relation}`, { session, signal })),
@@ -59,7 +61,7 @@ export function brokenRule(quality: readonly QualityResult[]): QualityResult | u
 /** A condition for the rows that break a broken rule; undefined for a rule about the table as a whole. */
 export function rowsBreaking(model: RunnableModel, rule: string): BrokenBy | undefined {
   if (model.key.length > 0 && rule === uniqueRule(model)) return 'key'
-  return model.rowRules.find(({ name }) => name === rule)
+  return [...model.rowRules, ...keyRules(model)].find(({ name }) => name === rule)
 }
 
 /** Most keys named in a result. */
@@ -106,6 +108,20 @@ async function checkRows(model: RunnableModel, { session, staged, signal }: Deps
       return { ...result, detail }
     }),
   )
+}
+
+/** A row without a value in its key could not be found again, and no warehouse takes it: the model is wrong. */
+function keyRules({ key }: RunnableModel): RunnableModel['rowRules'] {
+  return key.map((name) => ({
+    name: `key(${name}): a value in every row`,
+    severity: 'fail',
+    expression: `${identifier(name)} IS NOT NULL`,
+  }))
+}
+
+async function checkKeyValues(model: RunnableModel, deps: Deps): Promise<QualityResult[]> {
+  const results = await checkRows({ ...model, rowRules: keyRules(model) }, deps)
+  return results.filter(({ failed }) => failed > 0)
 }
 
 /** Text that no database accepts, in a model that does not reject rows; where it does, such a row is rejected. */

@@ -56,8 +56,8 @@ export class CsvBatches implements AsyncDisposable {
 
   /** @returns batches that are complete after it */
   async add(file: SmallCsv): Promise<CsvBatch[]> {
-    const { dialect, fieldCount, places, paths, unknown } = file.head
-    const kind = JSON.stringify([dialect, fieldCount, places.map((place) => place ?? -1), paths, unknown])
+    const { dialect, fieldCount, places, paths, names } = file.head
+    const kind = JSON.stringify([dialect, fieldCount, places.map((place) => place ?? -1), paths, names])
     const complete: CsvBatch[] = []
     let batch = this.#open.get(kind)
     if (batch === undefined) {
@@ -136,7 +136,7 @@ class OpenBatch implements AsyncDisposable {
   async close(): Promise<CsvBatch> {
     await this.#writer.flush()
     await this.#handle.close()
-    const { dialect, fieldCount, places, paths, unknown } = this.#first.head
+    const { dialect, fieldCount, places, paths, names, unknown } = this.#first.head
     const csv: ReadableCsv = {
       name: this.#first.name,
       file: this.#file,
@@ -149,6 +149,7 @@ class OpenBatch implements AsyncDisposable {
       fieldCount,
       places,
       ...(paths && { paths }),
+      names,
       unknown,
       encoding: 'utf-8',
       hasNul: this.#hasNul,

@@ -53,7 +53,9 @@ export type ReadableCsv = {
   readonly fieldCount: number
   readonly places: CsvHead['places']
   readonly paths?: CsvHead['paths']
-  /** Names in the header that are not columns of the contract. */
+  /** The header. */
+  readonly names: readonly string[]
+  /** Those that are not columns of the contract. */
   readonly unknown: readonly string[]
   readonly encoding: Encoding
   /** Present where no encoding is declared and the bytes do not prove it. */
@@ -337,8 +339,8 @@ function told(source: Pick<CsvSource, 'name'>, encoding: Encoding, decode: () =>
 }
 
 function described(source: CsvSource, head: CsvHead) {
-  const { dialect, fieldCount, places, paths, unknown } = head
-  return { name: source.name, dialect, fieldCount, places, ...(paths && { paths }), unknown }
+  const { dialect, fieldCount, places, paths, names, unknown } = head
+  return { name: source.name, dialect, fieldCount, places, ...(paths && { paths }), names, unknown }
 }
 
 function headOf(source: Pick<CsvSource, 'name' | 'columns' | 'reading'>, bytes: Uint8Array, isWhole: boolean): CsvHead {

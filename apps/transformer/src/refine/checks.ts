@@ -6,8 +6,9 @@ import { type DedupedRows } from './dedupe.ts'
 import { RuleFailedError, TooManyRejectedError } from './errors.ts'
 import { tooManyRejected } from './rejected-share.ts'
 import { placesOfRejects } from './rejects.ts'
-import { firstRuleIn, RULES, rulesIn, stagedRelation, WARNED } from './stage-sql.ts'
+import { firstRuleIn, HEADER_ROW, RULES, rulesIn, stagedRelation, WARNED } from './stage-sql.ts'
 import type { StagedFile } from './staged-file.ts'
+import { twinQuality } from './twin-keys.ts'
 import { askTableRules } from '../table-rule.ts'
 
 export type RefineChecks = {
@@ -42,6 +43,7 @@ export async function checkRefined(work: Work, deps: Deps): Promise<RefineChecks
   const quality = [
     ...fileQuality(files),
     ...(await rowQuality(work, balance, deps)),
+    ...twinQuality(dataset, rows.twins, { checked: balance.in, duplicateCount: balance.duplicates }),
     ...(await askTableRules(dataset.contract.tableRules, rows.query, deps)),
   ]
   const failed = quality.find(({ severity, failed }) => severity === 'fail' && failed > 0)
@@ -115,8 +117,12 @@ async function rowQuality({ dataset, files }: Work, balance: Balance, deps: Deps
   const warned = await countRules({ dataset, files }, `unnest(${rulesIn(WARNED)})`, deps, WARNED)
   const named = new Set(rowRules.map(({ name }) => name))
   const own = Object.entries(counts).filter(([rule]) => !named.has(rule))
+  const headerCount = warned[HEADER_ROW] ?? 0
   return [
     ...own.map(([rule, failed]): QualityResult => ({ rule, severity: 'error', checked: balance.in, failed })),
+    ...(headerCount === 0
+      ? []
+      : [headerQuality(headerCount, balance, await placesOfRejects(HEADER_ROW, PLACES, deps))]),
     ...(await Promise.all(
       rowRules.map(async ({ name, severity }): Promise<QualityResult> => {
         const failed = (severity === 'warn' ? warned : counts)[name] ?? 0
@@ -126,6 +132,13 @@ async function rowQuality({ dataset, files }: Work, balance: Balance, deps: Deps
       }),
     )),
   ]
+}
+
+/** In a file with one column the name of the column may be a value. */
+function headerQuality(failed: number, { in: checked }: Balance, places: readonly string[]): QualityResult {
+  const more = failed > places.length ? ', …' : ''
+  const detail = `${failed} of ${checked} rows have the name of the column, and are kept: ${places.join(', ')}${more}`
+  return { rule: HEADER_ROW, severity: 'warn', checked, failed, detail: detail.slice(0, DETAIL_LENGTH) }
 }
 
 /** Most rows that a result names. */

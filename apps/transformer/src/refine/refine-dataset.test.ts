@@ -602,12 +602,76 @@ describe('duplicates', () => {
     expect(await valuesOf(refinery)).toEqual([{ id: 1, score: '8.7', updated: '2026-01-03' }])
   })
 
-  test('without a key are the rows that are the same all over', async () => {
+  test('without a key are kept, or are the rows that are the same all over', async () => {
     await using refinery = await aRefinery()
-    const outcome = await refinery.refineFiles(aDataset({ columns: [id, score] }), {
-      files: { 'a.csv': 'id,score\n1,\n1,\n1,2\n1, 2.0 \n' },
+    const files = { 'a.csv': 'id,score\n1,\n1,\n1,2\n1, 2.0 \n' }
+    const dataset = aDataset({ columns: [id, score] })
+    const kept = await refinery.refineFiles({ ...dataset, duplicates: 'keep' }, { files })
+    const dropped = await refinery.refineFiles({ ...dataset, duplicates: 'newest' }, { files, day: 2 })
+    expect(kept.balance).toEqual({ unit: 'rows', in: 4, out: 4, rejected: 0, duplicates: 0 })
+    expect(dropped.balance).toEqual({ unit: 'rows', in: 4, out: 2, rejected: 0, duplicates: 2 })
+  })
+
+  test('that contradict each other are counted apart from harmless ones, with their places', async () => {
+    await using refinery = await aRefinery()
+    const dataset = aDataset({ columns: [id, score], contract: { primaryKey: ['id'] } })
+    const files = { 'a.csv': 'id,score\n1,10\n1,99\n1,10\n2,5\n2,5\n', 'b.csv': 'id,score\n3,\n3,1\n' }
+    const { balance, quality } = await refinery.refineFiles(dataset, { files })
+    expect(balance).toMatchObject({ in: 7, out: 3, duplicates: 4 })
+    expect(quality).toEqual([
+      {
+        rule: 'conflicting_duplicates',
+        severity: 'warn',
+        checked: 7,
+        failed: 2,
+        detail:
+          'expected rows with one key (id) to have the same values, got 2 of 4 duplicates with others in score (row 1 of a.csv, row 2 of a.csv, row 3 of a.csv, …); the later row is taken: say with `newestBy` which is newer, or correct the source',
+      },
+    ])
+  })
+
+  test.each([
+    ['a newer row', keyed('newest'), '1,10,2026-01-01\n1,99,2026-01-02', []],
+    ['a row that is as new', keyed('newest'), '1,10,2026-01-01\n1,99,2026-01-01', ['conflicting_duplicates']],
+    ['a contradiction among older rows', keyed('newest'), '1,1,2026-01-01\n1,2,2026-01-01\n1,3,2026-01-02', []],
+    ['a value that another row lacks, filled up', keyed('fill'), '1,,2026-01-01\n1,99,2026-01-01', []],
+    ['another value, filled up', keyed('fill'), '1,10,2026-01-01\n1,99,2026-01-01', ['conflicting_duplicates']],
+  ])('with %s', async (_, dataset, rows, rules) => {
+    await using refinery = await aRefinery()
+    const { quality } = await refinery.refineFiles(dataset, { files: { 'a.csv': `id,score,updated\n${rows}\n` } })
+    expect(quality?.map(({ rule }) => rule)).toEqual(rules)
+  })
+
+  test.each([
+    ['case', 'ab', 'AB'],
+    ['blanks within', 'a b', 'ab'],
+    ['no-break spaces', 'a b', 'a\u00a0b'],
+    ['characters without width', 'ab', 'a\u200bb'],
+    ['the parts of a letter', '\u00e9', 'e\u0301'],
+    ['case beyond ASCII', 'É', 'é'],
+  ])('are no keys that differ in %s, but told', async (_, one, other) => {
+    await using refinery = await aRefinery()
+    const code = aColumn('code', { required: true })
+    const dataset = aDataset({ columns: [code, score], contract: { primaryKey: ['code'] } })
+    const { balance, quality } = await refinery.refineFiles(dataset, {
+      files: { 'a.csv': `code,score\n${one},1\n${other},2\nz,3\n` },
     })
-    expect(outcome.balance).toEqual({ unit: 'rows', in: 4, out: 2, rejected: 0, duplicates: 2 })
+    expect(balance).toMatchObject({ in: 3, out: 3, duplicates: 0 })
+    expect(quality).toMatchObject([{ rule: 'similar_keys', severity: 'warn', failed: 1 }])
+    expect(await refinery.rowsOf('orders', 'score', 'code')).toEqual([{ code: one }, { code: other }, { code: 'z' }])
+  })
+
+  test('of a table without a key that no dataset declares are kept', async () => {
+    await using refinery = await aRefinery()
+    await using session = await refinery.engine.session()
+    const file = join(refinery.directory, 'rows.parquet')
+    await session.run(`COPY (SELECT 1 AS a FROM range(2)) TO '${file}' (FORMAT parquet)`)
+    const landing = {
+      files: { 'part-0.parquet': await readFile(file) },
+      manifest: { format: 'parquet' as const, rowCount: 2, columns: [{ name: 'a', type: 'INTEGER' }] },
+    }
+    const { balance } = await refinery.refine(await refinery.land(undefined, landing))
+    expect(balance).toMatchObject({ in: 2, out: 2, duplicates: 0 })
   })
 
   test('do not depend on the order of rows and files where the newest is certain', async () => {

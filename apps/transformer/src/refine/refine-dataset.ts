@@ -17,6 +17,7 @@ import type { WarehouseLimits } from '@cinelake/warehouse'
 import { type TakenOn, takeOn } from '../evolve-table.ts'
 import { checkRuleSql, isOfSql, placeOfRule } from '../pipeline-sql.ts'
 import { martRules } from '../mart-rules.ts'
+import { partitionRules } from '../partition-rules.ts'
 import { DEFAULT_LIMITS, type UnpackLimits } from '../read-csv/unpack-settings.ts'
 import { warnOfTakenTable, type TargetTable, isCommitted, readTarget, tableOutput, untouched } from '../target-table.ts'
 import { type RejectsOf, readRejects, rejectsOutput, writeRejects } from '../write-rejects.ts'
@@ -76,7 +77,7 @@ export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps):
       return untouched(written.name, plan.snapshot, plan.action, command, rejectsOutput(kept.before, command))
     }
     // Not part of what the plan is based on: another warehouse is no reason to refine again.
-    const dataset = heldByMart(written, pipeline, room.mart)
+    const dataset = heldByTables(written, pipeline, room.mart)
     const taken = await warnOfTakenTable(lake, command, dataset.name, snapshot, signal)
     await checkRuleSql(session, dataset.contract)
     await using scratch = await lake.scratch()
@@ -117,14 +118,17 @@ export function createRefine({ lake, engine, clock, log, ...room }: RefineDeps):
   }
 }
 
-/** A served dataset rejects rows that the warehouse cannot hold. */
-function heldByMart(
+/** A dataset rejects rows that its table cannot hold, and a served one those that the warehouse cannot. */
+function heldByTables(
   dataset: CheckedDataset,
   pipeline: CheckedPipeline,
   mart: WarehouseLimits | undefined,
 ): CheckedDataset {
   const { contract } = dataset
-  const rules = martRules(mart, pipeline, dataset.name, contract.columns)
+  const rules = [
+    ...partitionRules(dataset.partitionBy, contract.columns),
+    ...martRules(mart, pipeline, dataset.name, contract.columns),
+  ]
   return rules.length === 0
     ? dataset
     : { ...dataset, contract: { ...contract, rowRules: [...contract.rowRules, ...rules] } }
@@ -272,7 +276,7 @@ function targetOf(pipeline: CheckedPipeline, name: string, manifest: Manifest, p
     reading: { header: true, nulls: [] },
     mode: 'snapshot',
     newestBy: [],
-    duplicates: 'newest',
+    duplicates: primaryKey.length === 0 ? 'keep' : 'newest',
     partitionBy: [],
   }
 }

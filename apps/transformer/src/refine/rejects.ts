@@ -1,5 +1,5 @@
 import { literal } from '@cinelake/sql'
-import { splitFields } from '@cinelake/csv'
+import { RecordScanner, type RecordShape, splitFields } from '@cinelake/csv'
 import type { EngineColumn, SqlEngine, SqlSession } from '@cinelake/engine'
 import { RAW_LIMIT_BYTES } from '../read-csv/copy.ts'
 import { RecordLocator } from '../read-csv/locate.ts'
@@ -12,6 +12,8 @@ import {
   ENCODING,
   firstRuleIn,
   FOUND,
+  HEADER_ROW,
+  NAMES_FOUND,
   ORDINAL,
   ROW_SHAPE,
   RULES,
@@ -90,7 +92,7 @@ async function* located(csv: ReadableCsv, batches: AsyncIterable<readonly Reject
     const records = await locator.locate(batch.map(({ ordinal }) => ordinal))
     yield records.map(({ ordinal, line, raw }, index) => {
       const { rules = '', found = null, kept = false } = batch[index] ?? {}
-      const what = rules === ROW_SHAPE ? shapeOf(csv, raw) : rules === ENCODING ? damageOf(csv) : found
+      const what = unreadOf(rules, csv, raw) ?? found
       return [csv.nameAt?.(ordinal) ?? csv.name, String(line), rules, what, String(kept), raw]
     })
   }
@@ -143,6 +145,13 @@ function columnIn(rules: string): string {
   return /^\w+\((.*)\)$/.exec(first)?.[1] ?? ''
 }
 
+/** Why a row is rejected of which only the text is known. */
+function unreadOf(rules: string, csv: ReadableCsv, raw: string): string | null {
+  if (rules === ROW_SHAPE) return shapeOf(csv, raw)
+  if (rules === ENCODING) return damageOf(csv)
+  return rules === HEADER_ROW ? NAMES_FOUND : null
+}
+
 function damageOf({ encoding }: ReadableCsv): string {
   return `bytes that are not ${encoding}`
 }
@@ -152,10 +161,15 @@ function shapeOf({ sourceDialect, dialect: own, fieldCount }: ReadableCsv, raw: 
   const dialect = sourceDialect ?? own
   const record = Buffer.from(raw)
   if (record.length >= RAW_LIMIT_BYTES) return null
-  if (dialect.quote !== '' && (raw.split(dialect.quote).length - 1) % 2 !== 0) return 'a quote that does not close'
-  const count = splitFields(record, dialect).length
   if (record.includes('␀')) return 'a NUL, which is no text'
-  return count === fieldCount ? 'text after a quote that closes' : `${count} of ${fieldCount} fields`
+  // The scanner decides what a quote is: within a field that does not begin with one it is text.
+  const shapes: RecordShape[] = []
+  new RecordScanner({ dialect, sink: (shape) => shapes.push(shape) }).scan(record, 0, record.length, 0, true)
+  if (shapes.includes('misshapen')) {
+    const isOpen = (raw.split(dialect.quote).length - 1) % 2 !== 0
+    return isOpen ? 'a quote that does not close' : 'text after a quote that closes'
+  }
+  return `${splitFields(record, dialect).length} of ${fieldCount} fields`
 }
 
 type LandedTable = {

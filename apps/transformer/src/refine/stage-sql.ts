@@ -1,5 +1,6 @@
 import type { ColumnPlaces } from '@cinelake/csv'
 import type { CheckedColumn, CheckedContract, CheckedDataset } from '@cinelake/pipeline'
+import { plainName } from '@cinelake/csv'
 import { identifier, literal } from '@cinelake/sql'
 import { FLAGS } from '../read-csv/copy.ts'
 import type { ForeseenCsv } from '../read-csv/readable.ts'
@@ -18,6 +19,8 @@ export const FILE = identifier('cinelake.file')
 export const RULES = identifier('cinelake.rules')
 /** The row's ordinal in its file, from 0. */
 export const ORDINAL = identifier('cinelake.ordinal')
+/** The staged file of a row. */
+export const PATH = identifier('cinelake.path')
 
 /** The same for severity `warn`, in rows that break no other rule: they are kept. */
 export const WARNED = identifier('cinelake.warned')
@@ -45,12 +48,20 @@ export const ROW_SHAPE = 'row_shape'
 /** Bytes that are invalid in the file's encoding. */
 export const ENCODING = 'encoding'
 
+/** What a row that is a header has. */
+export const NAMES_FOUND = 'the names of the columns'
+
+/** The names of the columns once more: a file that was put together from others. */
+export const HEADER_ROW = 'header_row'
+
 /** Rows of a source with an expression for each column of the contract. */
 export type StageSource = {
   readonly relation: string
   readonly columns: readonly ColumnSql[]
   /** The rules, each with its condition, that are broken by rows of which only the raw text is known. */
   readonly unread?: readonly { readonly rule: string; readonly when: string }[]
+  /** The same for rows that are kept with a warning. */
+  readonly doubtful?: readonly { readonly rule: string; readonly when: string }[]
   /** The source contains NUL: a text with it is not of any column's type. */
   readonly hasNul?: boolean
   /** The number of a row's file, where there are several. */
@@ -70,14 +81,51 @@ export function csvSource(csv: ForeseenCsv, { contract, reading }: CheckedDatase
     { rule: ROW_SHAPE, when: flagged(FLAGS.misshapen) },
     ...(csv.mayBeDamaged === true ? [{ rule: ENCODING, when: flagged(FLAGS.damaged) }] : []),
   ]
+  const header = isTyped ? undefined : headerRow(csv, contract)
   const file = csv.isBatch === true ? { file: identifier(FILE_COLUMN) } : {}
   return {
     relation: csvRelation(csv, isTyped),
     columns,
     hasNul: csv.hasNul === true,
-    ...(csv.isCopy ? { unread } : {}),
+    unread: [
+      ...(csv.isCopy ? unread : []),
+      ...(header?.isSure === true ? [{ rule: HEADER_ROW, when: header.when }] : []),
+    ],
+    ...(header?.isSure === false ? { doubtful: [{ rule: HEADER_ROW, when: header.when }] } : {}),
     ...file,
   }
+}
+
+/** Columns that are compared with the names of a header. */
+const HEADER_COLUMNS = 12
+
+/**
+ * The condition for a row that has names of columns in all of its fields, each another one, whatever their order and
+ * spelling. With one column that may be a value: the row is kept, with a warning. Undefined where such a row breaks the
+ * rule of a type anyway.
+ */
+function headerRow(
+  { places, names }: ForeseenCsv,
+  { columns }: CheckedContract,
+): { readonly when: string; readonly isSure: boolean } | undefined {
+  const mapped = columns.flatMap((column, index) => {
+    const place = places[index]
+    return place === undefined ? [] : [{ column, place }]
+  })
+  const isText = ({ column: { type, reading } }: (typeof mapped)[number]) =>
+    isTextual(type) || reading.extract !== undefined
+  if (mapped.length === 0 || !mapped.every(isText)) return undefined
+  const spellings = mapped.flatMap(({ column, place }) => [names[place] ?? '', ...column.reading.from, column.name])
+  const known = [...new Set(spellings.map(plainName))].filter((name) => name !== '').map(literal)
+  const fields = mapped
+    .slice(0, HEADER_COLUMNS)
+    .map(({ place }) => `lower(translate(trim(${identifier(fieldColumn(place))}), ' _-', ''))`)
+  const [first = '', ...others] = fields
+  const isName = (field: string) => `${field} IN (${known.join(', ')})`
+  const areOther = `${others.map((field) => `${isName(field)} AND `).join('')}len(list_distinct([${fields.join(', ')}])) = ${fields.length}`
+  // Only a row whose first field is a name is examined further.
+  const when = others.length === 0 ? isName(first) : `CASE WHEN ${isName(first)} THEN ${areOther} ELSE false END`
+  return { when, isSure: others.length > 0 }
 }
 
 /** A column of which the file has the value within a field. */
@@ -141,22 +189,25 @@ function absent({ type }: CheckedColumn): ColumnSql {
  * broken rules. No row is dropped, so that ordinals stay those of the file.
  */
 export function stageQuery(
-  { relation, columns, unread = [], hasNul: mayHaveNul = false, file: fileColumn }: StageSource,
+  { relation, columns, unread = [], doubtful = [], hasNul: mayHaveNul = false, file: fileColumn }: StageSource,
   contract: CheckedContract,
   file: number,
 ): string {
   const names = contract.columns.map(({ name }) => identifier(name))
   const values = columns.map(({ value }, index) => `${value} AS ${names[index] ?? ''}`)
   const rules = rulesOf({ columns, contract, mayHaveNul })
-  const warnings = rowRules(contract, (severity) => severity === 'warn')
+  const warnings = [
+    ...doubtful.map((rule) => ({ ...rule, found: literal(NAMES_FOUND) })),
+    ...rowRules(contract, (severity) => severity === 'warn'),
+  ]
   const ofFile = `CAST(${fileColumn ?? file} AS INTEGER) AS ${FILE}`
   // The engine reserves memory for each column of each SELECT: where none of them can be broken, one is enough.
-  if (rules.length + warnings.length + unread.length === 0) {
-    const none = [RULES, WARNED, FOUND].map((name) => `CAST(NULL AS VARCHAR) AS ${name}`)
+  if (rules.length + warnings.length === 0) {
+    const none = [WARNED, FOUND].map((name) => `CAST(NULL AS VARCHAR) AS ${name}`)
     const stored = columns.map(
       ({ value }, index) => `${value} AS ${identifier(storedName(contract.columns[index]?.name ?? ''))}`,
     )
-    return `SELECT ${[ofFile, ...stored, ...none].join(', ')} FROM ${relation}`
+    return `SELECT ${[ofFile, ...stored, `${brokenRules([], unread)} AS ${RULES}`, ...none].join(', ')} FROM ${relation}`
   }
   const ruled = `SELECT *, ${brokenRules(rules, unread)} AS ${RULES}
 FROM (SELECT *, ${values.join(', ')} FROM ${relation})`
@@ -205,7 +256,7 @@ function foundIn(rules: readonly Broken[], warnings: readonly Broken[]): string 
   const cases = [
     ...(rules.length === 0
       ? []
-      : [`WHEN ${RULES} NOT IN (${literal(ROW_SHAPE)}, ${literal(ENCODING)}) THEN ${texts(rules)}`]),
+      : [`WHEN ${RULES} NOT IN (${[ROW_SHAPE, ENCODING, HEADER_ROW].map(literal).join(', ')}) THEN ${texts(rules)}`]),
     ...(warnings.length === 0 ? [] : [`WHEN ${WARNED} IS NOT NULL THEN ${texts(warnings)}`]),
   ]
   return cases.length === 0 ? 'CAST(NULL AS VARCHAR)' : `CASE ${cases.join(' ')} END`
@@ -294,11 +345,12 @@ function storedName(name: string): string {
   return isEngineOrdinal(name) ? 'cinelake.own' : name
 }
 
-/** Staged files as a relation with the contract's columns, and `ORDINAL`. */
+/** Staged files as a relation with the contract's columns, `ORDINAL` and `PATH`. */
 export function stagedRelation(paths: readonly string[], { columns }: Pick<CheckedContract, 'columns'>): string {
   const own = columns.find(({ name }) => isEngineOrdinal(name))
   const all = own === undefined ? '*' : `* RENAME (${identifier(storedName(own.name))} AS ${identifier(own.name)})`
-  return `(SELECT ${all}, ${ENGINE_ORDINAL} AS ${ORDINAL} FROM read_parquet([${paths.map(literal).join(', ')}]))`
+  const files = `read_parquet([${paths.map(literal).join(', ')}], filename = ${literal('cinelake.path')})`
+  return `(SELECT ${all}, ${ENGINE_ORDINAL} AS ${ORDINAL} FROM ${files})`
 }
 
 /** A landed Parquet file as a relation with `ORDINAL`. */

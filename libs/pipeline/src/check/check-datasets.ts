@@ -131,7 +131,8 @@ function checkDataset({ source, dataset, details, contract }: DatasetParts, plac
   const columns = readColumns(contract, details.columns ?? {}, { ...place, path: [...place.path, 'columns'] })
   const { text, path, problems } = place
   const mode = details.mode ?? 'snapshot'
-  const duplicates = details.duplicates ?? 'newest'
+  const hasKey = contract.primaryKey.length > 0 || contract.brokenColumns.size > 0
+  const duplicates = details.duplicates ?? (hasKey ? 'newest' : 'keep')
   const own = columns.find(({ name }) => name.toLowerCase() === WINDOW_COLUMN.name)
   if (own !== undefined) {
     problems.error(
@@ -140,7 +141,14 @@ function checkDataset({ source, dataset, details, contract }: DatasetParts, plac
       `give it another name in ${contract.file}, and \`columns: { …: ${own.name} }\` here`,
     )
   }
-  if (contract.primaryKey.length === 0 && contract.brokenColumns.size === 0) {
+  if (duplicates === 'keep' && contract.primaryKey.length > 0) {
+    problems.error(
+      text.at([...path, 'duplicates']),
+      `\`duplicates: keep\` contradicts the primary key (${contract.primaryKey.join(', ')}) of \`${dataset}\`, of which each value is one row`,
+      `say \`newest\` or \`fill\`, or take \`primaryKey\` out of ${contract.file}`,
+    )
+  }
+  if (!hasKey) {
     const remedy = `add \`primaryKey: true\` to the columns in ${contract.file} that tell its rows apart`
     if (mode === 'merge')
       problems.error(text.at([...path, 'mode']), `\`mode: merge\` needs a primary key, \`${dataset}\` has none`, remedy)

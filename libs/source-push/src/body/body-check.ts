@@ -1,6 +1,6 @@
 import { csvRow, MAX_RECORD_BYTES, HEAD_BYTES, matchColumns, type CsvColumn } from '@cinelake/csv'
 import { PushTooLargeError, PushBodyError } from '../errors.ts'
-import { describeSyntaxError, isObject, parseJson, type JsonObject } from '@cinelake/json-rows'
+import { describeSyntaxError, duplicateNameIn, isObject, parseJson, type JsonObject } from '@cinelake/json-rows'
 
 /**
  * Checks a body while it streams through. At most one record is held in memory.
@@ -103,6 +103,8 @@ export function utf8Of(bytes: Uint8Array, where: string): string {
 export function parseRecord(text: string, where: string): JsonObject {
   const value = parsed(text, where)
   if (!isObject(value)) throw new PushBodyError(where, 'an object', 'another value')
+  if (duplicateNameIn(text) !== undefined)
+    throw new PushBodyError(where, 'each name of an object once', 'a name that is there twice')
   return value
 }
 
