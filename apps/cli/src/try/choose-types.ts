@@ -85,7 +85,7 @@ class Chooser {
   }
 
   async column({ name, index, known, narrow }: AskedColumn): Promise<ColumnTexts> {
-    const text = this.#sqlOf(TEXT, index).value
+    const text = known === undefined ? this.#sqlOf(TEXT, index).value : `CAST(${triedColumn(index)} AS VARCHAR)`
     const words = [...NULL_WORDS].map((word) => literal(word)).join(', ')
     const [counts] = await this.#session.rows<Record<'present' | 'distinct', number | bigint> & { negative: boolean | null }>(
       `SELECT count(t) AS present, count(DISTINCT t) AS "distinct", bool_or(starts_with(t, '-') OR starts_with(t, '(')) AS negative FROM (SELECT ${text} AS t FROM ${TRIED})`,
@@ -200,7 +200,7 @@ function misfitNote(misfitCount: number, presentCount: number): string {
 
 /** Text, with the type that it nearly is. */
 function withHint(text: Inferred, { inferred, misfitCount }: Counted, presentCount: number): Inferred {
-  if (text.note !== undefined || misfitCount > presentCount / 2) return text
+  if (text.note !== undefined || presentCount < MIN_ROBUST || misfitCount > presentCount / 2) return text
   return { ...text, note: `${presentCount - misfitCount} of ${presentCount} values are ${inferred.type}` }
 }
 

@@ -64,7 +64,7 @@ function booleansIn(texts: readonly CountedText[]): Inferred[] {
 
 /** Whether so many of the rows' texts are of a kind that it may be the column's. */
 export function isMostly(texts: readonly CountedText[], is: (text: string) => boolean): boolean {
-  return weightOf(texts.filter(({ text }) => is(text))) >= weightOf(texts) * PLAUSIBLE
+  return texts.length > 0 && weightOf(texts.filter(({ text }) => is(text))) >= weightOf(texts) * PLAUSIBLE
 }
 
 export function weightOf(texts: readonly CountedText[]): number {

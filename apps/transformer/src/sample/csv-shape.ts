@@ -50,14 +50,14 @@ export function shapeOfCsv(bytes: Uint8Array, isWhole: boolean, declared: FileRe
   const dialect = dialectOf(bytes, isWhole, { ...declared, comment })
   const records = recordsOf(bytes, isWhole, dialect.dialect, comment, LOOKED_AT)
   const skip = declared.skip ?? 0
-  const rows = records.filter(({ lineCount }) => lineCount >= skip)
+  // The line that names the delimiter is known without being declared.
+  const isSepLine = /^\uFEFF?"?sep=/i.test(Buffer.from(bytes.subarray(0, 8)).toString('latin1'))
+  const rows = records.filter(({ lineCount }) => lineCount >= Math.max(skip, isSepLine ? 1 : 0))
   const width = commonWidth(rows)
   const read: Partial<FileReading> = { ...dialect.read, ...(comment === undefined ? {} : { comment }) }
   const first = declared.skip === undefined ? preambleLength(rows, width) : 0
   const lines = rows[first]?.lineCount ?? 0
-  // The line that names the delimiter is known without being declared.
-  const isSepLine = first === 1 && /^sep=/i.test(rows[0]?.fields.join('') ?? '')
-  if (first > 0 && !isSepLine) read.skip = lines
+  if (first > 0) read.skip = lines
   const body = rows.slice(first)
   const [head] = body
   let names: readonly string[] | undefined
@@ -279,7 +279,12 @@ function headerLines(head: Found, rest: readonly Found[], columns: readonly Colu
   let lines = 1
   for (const { fields } of rest.slice(0, MAX_HEADER_LINES - 1)) {
     const cells = typed.map(({ index, kind }) => ({ cell: fields[index]?.trim() ?? '', kind }))
-    const isWords = cells.every(({ cell, kind }) => cell === '' || (kindOf(cell) !== kind && !isNullWord(cell)))
+    // Below merged cells there may be years.
+    const isName = (cell: string, kind: string) =>
+      kindOf(cell) === kind ? isMerged && /^(?:19|20)\d{2}$/.test(cell) : !isNullWord(cell)
+    const isWords =
+      cells.every(({ cell, kind }) => cell === '' || isName(cell, kind)) &&
+      cells.some(({ cell, kind }) => cell !== '' && kindOf(cell) !== kind)
     if (!isWords || cells.filter(({ cell }) => cell !== '').length * 2 < cells.length) break
     lines++
   }

@@ -1,6 +1,6 @@
 import type { SqlSession } from '@cinelake/engine'
 import type { CheckedColumn, FileReading } from '@cinelake/pipeline'
-import { symlink } from 'node:fs/promises'
+import { constants, copyFile } from 'node:fs/promises'
 import type { ColumnSql } from '../read-value/column.ts'
 
 /** The table of the session that has the rows of a sample. */
@@ -47,8 +47,11 @@ export type SampleContext = {
   readonly signal: AbortSignal
 }
 
-/** A name of a file without characters that the engine takes for a pattern, where it may read. */
-export async function linkTo(file: string, link: string): Promise<string> {
-  await symlink(file, link)
-  return link
+/**
+ * The file where the session may read it, under a name without characters that the engine takes for a pattern. It is copied:
+ * a link would change when the file seems to have arrived, or lead out of where the engine may read.
+ */
+export async function broughtTo(place: string, file: string): Promise<string> {
+  await copyFile(file, place, constants.COPYFILE_FICLONE)
+  return place
 }

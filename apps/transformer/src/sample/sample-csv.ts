@@ -12,7 +12,7 @@ import { readColumn } from '../read-value/column.ts'
 import { refineErrors } from '../refine/errors.ts'
 import { type CsvShape, shapeOfCsv } from './csv-shape.ts'
 import { guessLegacy } from './guess-legacy.ts'
-import { linkTo, type FileSample, type SampleContext, type SampledColumn, TRIED, triedColumn } from './file-sample.ts'
+import { broughtTo, type FileSample, type SampleContext, type SampledColumn, TRIED, triedColumn } from './file-sample.ts'
 
 /** Bytes by which the shape of a file is found out. */
 const SHAPE_BYTES = 1024 * 1024
@@ -49,11 +49,12 @@ export async function sampleCsv(
   const head = headOf([], { ...found, header: true, delimiter: found.delimiter ?? shape.delimiter })
   if (head === undefined) return undefined
   const names = shape.names ?? (found.header ? head.names : head.names.map(() => ''))
-  const columns = columnsOf(names)
+  const columns: readonly SampledColumn[] = found.header ? columnsOf(names) : names.map((name) => ({ name }))
   const delimiter = head.dialect.delimiter === NO_DELIMITER ? undefined : head.dialect.delimiter
   const fields = names.map((name, index): CheckedColumn => ({ ...FIELD, name, reading: { from: [name], position: index + 1 } }))
   // What a refine finds out by the names of the columns need not be said.
-  const seen = headOf(found.header ? fields.filter((_, index) => columns[index]?.position === undefined).map(named) : fields, found)
+  const seen = headOf(found.header
+      ? fields.filter((_, index) => columns[index]?.position === undefined).map(named) : fields, found)
   const isFound = seen?.dialect.delimiter === head.dialect.delimiter && seen.fieldCount === names.length
   const read: Partial<FileReading> = {
     ...(legacy === undefined ? {} : { encoding: legacy }),
@@ -153,7 +154,7 @@ async function readablePart(
   { directory }: SampleContext,
 ): Promise<{ readonly file: string; readonly isCut: boolean }> {
   const most = Math.max(LEAST_BYTES, limit * BYTES_A_ROW)
-  if ((await stat(file)).size <= most) return { file: await linkTo(file, join(directory, 'tried.csv')), isCut: false }
+  if ((await stat(file)).size <= most) return { file: await broughtTo(join(directory, 'tried.csv'), file), isCut: false }
   const { bytes } = await beginning(file, most)
   const unit = encoding.startsWith('utf-16') ? 2 : 1
   let end = bytes.lastIndexOf(0x0a) + 1

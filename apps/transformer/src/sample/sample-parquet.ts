@@ -4,7 +4,7 @@ import type { FileReading } from '@cinelake/pipeline'
 import type { UnpackedFile } from '../read-csv/unpack-file.ts'
 import { FileUnreadableError } from '../refine/errors.ts'
 import { landedParquet, readReceived } from '../refine/stage-sql.ts'
-import { linkTo, type FileSample, type SampleContext, TRIED, triedColumn } from './file-sample.ts'
+import { broughtTo, type FileSample, type SampleContext, TRIED, triedColumn } from './file-sample.ts'
 
 /** Reads the first rows of a Parquet file. @throws {FileUnreadableError} terminal: it is damaged */
 export async function sampleParquet(
@@ -17,7 +17,7 @@ export async function sampleParquet(
     if (!isDamaged) throw error
     throw new FileUnreadableError(name, { line: 1 }, 'a whole Parquet file', 'a damaged or incomplete one', { cause: error })
   }
-  const relation = landedParquet(await linkTo(file, join(directory, 'tried.parquet')))
+  const relation = landedParquet(await broughtTo(join(directory, 'tried.parquet'), file))
   const landed = await session.describe(`SELECT * FROM ${relation}`).catch(damaged)
   const fields = landed.map((column, index) => `${identifier(column.name)} AS ${triedColumn(index)}`)
   await session
