@@ -271,10 +271,10 @@ function seems({ isKey, isUnique, isRequired, personal, values, minimum, inferre
 }
 
 /** Some values of each column of a draft. */
-async function valuesOf({ columns }: Draft, { columns: all, tried }: Looked, session: SqlSession): Promise<string[]> {
+async function valuesOf({ columns }: Draft, { columns: all, tried, isInOrder = false }: Looked, session: SqlSession): Promise<string[]> {
   const shown: string[] = []
-  for (const { from, position } of columns) {
-    const index = all.findIndex((column) => column.name === from && column.position === position)
+  for (const [at, { from, position }] of columns.entries()) {
+    const index = isInOrder ? at : all.findIndex((column) => column.name === from && column.position === position)
     const { value } = tried.readColumn({ type: 'VARCHAR', reading: { from: [] } }, index)
     // The first ones of the source; control characters that a terminal would act on are removed.
     const found = await session.rows<{ value: string }>(

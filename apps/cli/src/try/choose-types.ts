@@ -142,13 +142,17 @@ ORDER BY lower(t) IN (${words}) DESC, regexp_full_match(t, '[+-]?0\\d+(?:[.,]\\d
     }
   }
 
-  /** The number of rows whose text is not of each type. */
+  /** The number of rows whose text is not of each type, up to the first that all texts are of. */
   async #count(candidates: readonly Inferred[], index: number): Promise<Counted[]> {
-    const counts = candidates.map((inferred, at) => `count(*) FILTER (WHERE ${this.#misfit(inferred, index)}) AS n${at}`)
-    const [found = {}] = await this.#session.rows<Readonly<Record<string, number | bigint>>>(
-      `SELECT ${counts.join(', ')} FROM ${TRIED}`,
-    )
-    return candidates.map((inferred, at) => ({ inferred, misfitCount: Number(found[`n${at}`] ?? 0) }))
+    const counted: Counted[] = []
+    for (const inferred of candidates) {
+      const [{ n } = { n: 0 }] = await this.#session.rows<{ n: number | bigint }>(
+        `SELECT count(*) AS n FROM ${TRIED} WHERE ${this.#misfit(inferred, index)}`,
+      )
+      counted.push({ inferred, misfitCount: Number(n) })
+      if (Number(n) === 0) break
+    }
+    return counted
   }
 
   async #misfits(inferred: Inferred, index: number): Promise<CountedText[]> {

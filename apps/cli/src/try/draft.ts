@@ -67,7 +67,7 @@ type ColumnToDraft = {
   readonly texts: ColumnTexts
 }
 
-function draftColumn({ tried, isAll }: Looked, { column, name, dataset, texts: found }: ColumnToDraft): DraftColumn {
+function draftColumn({ tried, isAll, isInOrder = false }: Looked, { column, name, dataset, texts: found }: ColumnToDraft): DraftColumn {
   const { name: from, position } = column
   const { inferred, presentCount, distinctCount } = found
   const present = found.texts.map(({ text }) => text)
@@ -77,7 +77,8 @@ function draftColumn({ tried, isAll }: Looked, { column, name, dataset, texts: f
   const isText = column.type === undefined || column.type === 'VARCHAR'
   return {
     name,
-    from,
+    // By its place no column needs a name of the source.
+    from: isInOrder ? name : from,
     ...(position === undefined ? {} : { position }),
     inferred,
     emptyCount,

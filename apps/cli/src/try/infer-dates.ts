@@ -32,6 +32,9 @@ const PATTERNS: Readonly<Record<string, string>> = {
 /** Languages whose names of months are tried after the English ones. */
 const LANGUAGES = ['de', 'fr', 'es', 'it', 'pt', 'nl', 'pl', 'cs', 'sv', 'da', 'nb', 'fi', 'tr', 'ru', 'uk'] as const
 
+/** Distinct texts by which formats are found. */
+const MAX_TEXTS = 300
+
 /** Most formats in one column: with more it is text. */
 const MAX_FORMATS = 3
 /** Share of the texts from which a further format is one of the column's, and not an exception. */
@@ -50,8 +53,11 @@ export function timesIn(texts: readonly CountedText[]): Inferred[] {
 }
 
 /** The dates and instants that texts may be. */
-export function datesIn(texts: readonly CountedText[]): Inferred[] {
-  const isWordy = isMostly(texts, (text) => /\d/.test(text) && /\p{L}{3}/u.test(text))
+export function datesIn(all: readonly CountedText[]): Inferred[] {
+  // Hundreds of formats are tried: a few hundred texts tell which.
+  const texts = all.slice(0, MAX_TEXTS)
+  if (!isMostly(texts, (text) => text.length <= 45 && /\d\D+\d/.test(text) && !/[[\]{}|;@]/.test(text))) return []
+  const isWordy = isMostly(texts, (text) => /^(?:\p{L}+\.?,? )?\d{1,2}\.?[ /-](?:de )?\p{L}{3}/u.test(text))
   const candidates = inLanguage(texts, undefined)
   if (candidates.length > 0 || !isWordy) return candidates
   for (const language of LANGUAGES) {
