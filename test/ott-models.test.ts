@@ -321,6 +321,43 @@ test('a day that is built again later puts no table back', async () => {
   expect(await content()).toEqual(before)
 })
 
+test('a day on which nothing came in makes no day of viewings anew', async () => {
+  await using place = await given()
+  await place.runDay('2026-03-01', dayOne)
+  const builtFor = async () => await place.rows('SELECT watched_on, built_for FROM fact_watch ORDER BY ALL')
+  const before = await builtFor()
+
+  await place.runAgain('2026-03-02')
+
+  expect(await builtFor()).toEqual(before)
+})
+
+test('a title that changed makes the days of the last week anew on which it was watched', async () => {
+  await using place = await given()
+  await place.runDay('2026-03-01', dayOne)
+  await place.runDay('2026-03-02', { titles: [title(1, { runtime_minutes: 200 })] })
+
+  expect(await place.rows('SELECT viewing_id AS id, completion FROM fact_watch ORDER BY id')).toEqual([
+    // Three weeks ago: as it was.
+    { id: 1, completion: '1.0000' },
+    { id: 2, completion: null },
+    { id: 3, completion: '0.4500' },
+  ])
+})
+
+test('an old day that is built again leaves segments as of the latest day, on which nobody watched', async () => {
+  await using place = await given()
+  await place.runDay('2026-03-01', dayOne)
+  await place.runAgain('2026-03-05')
+  const segments = async () => await place.rows('SELECT * FROM user_segments ORDER BY ALL')
+  const before = await segments()
+
+  await place.runAgain('2026-03-01')
+
+  expect(before).toMatchObject([{ recency_days: 4 }, { recency_days: 4 }, { recency_days: null }])
+  expect(await segments()).toEqual(before)
+})
+
 test('a user who came after a month has no segment in it', async () => {
   await using place = await given()
   await place.runDay('2026-02-28', { ...dayOne, users: [user(1), user(2, { signed_up_at: '2026-02-28 23:30:00+00' })] })
@@ -413,7 +450,7 @@ async function given() {
   return {
     models: pipeline.models.map(({ name }) => name),
     runDay: async (date: string, tables: Tables) => await runDay(date, tables, 1),
-    /** Builds a day's models anew over the tables as they are now. */
+    /** Builds a day's models over the tables as they are now. */
     runAgain: async (date: string) => await runDay(date, {}, 2),
     async rows<Result>(sql: string): Promise<Result[]> {
       await using views = new AsyncDisposableStack()

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { temporaryDirectory } from '../libs/testkit/src/index.ts'
 import { openPgliteDatabase } from '../libs/database/src/postgres/pglite.ts'
 import { runDemo } from './demo-process.ts'
-import { contentOf } from './state-content.ts'
+import { contentOf, type StateContent } from './state-content.ts'
 
 const BEFORE = fileURLToPath(new URL('fixtures/state-of-shipped', import.meta.url))
 /** As the fixture was made: the sample company is the same for the same scale and seed. */
@@ -28,5 +28,12 @@ test('the day after an upgrade, the shipped pipeline goes on with the lake and t
   expect(fromTheStart).toMatchObject({ code: 0 })
   // The first day is not done again.
   expect(goingOn.taskCount).toBeLessThan(fromTheStart.taskCount)
-  expect(await contentOf(upgraded)).toEqual(await contentOf(fresh))
+  expect(known(await contentOf(upgraded))).toEqual(known(await contentOf(fresh)))
 })
+
+/** Without the table that the version before did not make: it begins with the first day after the upgrade. */
+function known({ refined, mart, balances }: StateContent): StateContent {
+  const without = <Value>(all: Readonly<Record<string, Value>>) =>
+    Object.fromEntries(Object.entries(all).filter(([name]) => !name.includes('built_window')))
+  return { refined: without(refined), mart, balances: without(balances) }
+}

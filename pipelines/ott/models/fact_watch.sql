@@ -1,7 +1,8 @@
 /*
 description: >-
   One row per viewing, joined to its title and its user. A viewing of a title or by a user that never was known is a
-  reject until they are: the day on which it began is then made anew, as the last seven days always are.
+  reject until they are: the day on which it began is then made anew, as is a day of the last seven with a viewing of a
+  title that changed.
 materialization: partitions
 partitionBy: [watched_on]
 key: [viewing_id]
@@ -12,8 +13,9 @@ rowsIn: >-
     AND CAST(timezone('Europe/Berlin', started_at) AS DATE) IN (
       SELECT CAST(timezone('Europe/Berlin', started_at) AS DATE) FROM watch_history
       WHERE started_at < :window_end
-        AND (CAST(timezone('Europe/Berlin', started_at) AS DATE) > CAST(timezone('Europe/Berlin', :window_start) AS DATE) - 7
-          OR (_window >= :window_start AND _window < :window_end)
+        AND ((_window >= :window_start AND _window < :window_end)
+          OR (CAST(timezone('Europe/Berlin', started_at) AS DATE) > CAST(timezone('Europe/Berlin', :window_start) AS DATE) - 7
+            AND title_id IN (SELECT title_id FROM titles WHERE _window >= :window_start AND _window < :window_end))
           OR title_id IN (SELECT title_id FROM known_title WHERE valid_from = :window_start)
           OR user_id IN (SELECT user_id FROM dim_user GROUP BY user_id HAVING min(valid_from) = :window_start)))
 columns:
@@ -35,12 +37,13 @@ viewing AS (
   WHERE started_at < :window_end
 ),
 renewed AS (
-  -- The last seven days; those that something came in for, all of history on the first day; those with viewings of a
-  -- title or by a user that has become known.
+  -- The days that something came in for, all of history on the first day; those of the last seven with viewings of a
+  -- title that changed; those with viewings of a title or by a user that has become known.
   SELECT DISTINCT watched_on
   FROM viewing
-  WHERE watched_on > CAST(timezone('Europe/Berlin', :window_start) AS DATE) - 7
-    OR (_window >= :window_start AND _window < :window_end)
+  WHERE (_window >= :window_start AND _window < :window_end)
+    OR (watched_on > CAST(timezone('Europe/Berlin', :window_start) AS DATE) - 7
+      AND title_id IN (SELECT title_id FROM titles WHERE _window >= :window_start AND _window < :window_end))
     OR title_id IN (SELECT title_id FROM known_title WHERE valid_from = :window_start)
     OR user_id IN (SELECT user_id FROM known_user WHERE known_from = :window_start)
 )

@@ -18,20 +18,11 @@ columns:
     1 (never, or seldom) to 5 (often), by the user's place among all users; equals share the middle of their places.
   monetary_score: 1 (nothing, or little) to 5 (much), likewise.
 */
-WITH built AS (
-  SELECT CAST(timezone('Europe/Berlin', max(built_for)) AS DATE) AS latest_day
-  FROM fact_watch
-),
-moment AS (
+WITH moment AS (
   -- The end of the latest day of the month that has been built.
-  SELECT
-    month_end,
-    least(month_end, greatest(:window_end, timezone('Europe/Berlin', CAST(latest_day + 1 AS TIMESTAMP)))) AS day_end
+  SELECT month_end, least(month_end, (SELECT max(window_end) FROM built_window)) AS day_end
   FROM (
-    SELECT
-      latest_day,
-      timezone('Europe/Berlin', date_trunc('month', timezone('Europe/Berlin', :window_start)) + INTERVAL 1 MONTH) AS month_end
-    FROM built
+    SELECT timezone('Europe/Berlin', date_trunc('month', timezone('Europe/Berlin', :window_start)) + INTERVAL 1 MONTH) AS month_end
   ) AS ends
 ),
 watching AS (
