@@ -7,7 +7,8 @@ import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { givenFolder } from './try.fixture.ts'
 
-const rows = (count: number, of: (row: number) => string) => Array.from({ length: count }, (_, row) => `${of(row)}\n`).join('')
+const rows = (count: number, of: (row: number) => string) =>
+  Array.from({ length: count }, (_, row) => `${of(row)}\n`).join('')
 
 type Case = {
   readonly content: string | Uint8Array
@@ -177,7 +178,16 @@ const CASES: Readonly<Record<string, Case>> = {
     refined: '2 rows',
   },
   'lines.ndjson': {
-    content: rows(40, (row) => JSON.stringify({ id: row, profile: { city: 'Bonn' }, tags: ['a', 'b'], at: '2026-03-01T10:00:00Z', lines: [{ n: 1 }], ok: true })),
+    content: rows(40, (row) =>
+      JSON.stringify({
+        id: row,
+        profile: { city: 'Bonn' },
+        tags: ['a', 'b'],
+        at: '2026-03-01T10:00:00Z',
+        lines: [{ n: 1 }],
+        ok: true,
+      }),
+    ),
     types: { id: WHOLE, profile_city: TEXT, tags: 'array', at: 'timestamp', lines: TEXT, ok: 'boolean' },
     columns: { profile_city: 'profile.city' },
     refined: '40 rows',
@@ -231,7 +241,11 @@ describe('a draft of an odd file', () => {
 
     for (const name of ['d0', 'd1']) expect((await given.try(`shop/${name}`, '--write')).exitCode).toBe(0)
 
-    const texts = [await given.text('pipeline.yaml'), await given.text('contracts/d0.yaml'), await given.text('contracts/d1.yaml')]
+    const texts = [
+      await given.text('pipeline.yaml'),
+      await given.text('contracts/d0.yaml'),
+      await given.text('contracts/d1.yaml'),
+    ]
     expect(texts.join('')).not.toContain('secret')
   })
 
@@ -284,7 +298,10 @@ const oddFile = fc
   .record({
     delimiter: fc.constantFrom(',', ';', '\t', '|', '::'),
     end: fc.constantFrom('\n', '\r\n'),
-    header: fc.array(fc.constantFrom('', 'id', 'id', 'Name', 'x y', 'x-y', 'Größe (cm)', '1', '_window', 'order', '#'), { maxLength: 6 }),
+    header: fc.array(
+      fc.constantFrom('', 'id', 'id', 'Name', 'x y', 'x-y', 'Größe (cm)', '1', '_window', 'order', '#'),
+      { maxLength: 6 },
+    ),
     preamble: fc.constantFrom('', 'Report\n', '# note\n', '\n\n', '\u{feff}'),
     rows: fc.array(fc.array(fc.constantFrom(...CELLS), { minLength: 1, maxLength: 6 }), { maxLength: 30 }),
     width: fc.option(fc.integer({ min: 1, max: 6 })),
@@ -292,7 +309,8 @@ const oddFile = fc
   })
   .map(({ delimiter, end, header, preamble, rows: all, width, isQuoted }) => {
     const cell = (text: string) => (isQuoted && /[",;|\t]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)
-    const wide = (cells: readonly string[]) => (width === null ? cells : Array.from({ length: width }, (_, at) => cells[at % Math.max(1, cells.length)] ?? ''))
+    const wide = (cells: readonly string[]) =>
+      width === null ? cells : Array.from({ length: width }, (_, at) => cells[at % Math.max(1, cells.length)] ?? '')
     const lines = [wide(header), ...all.map(wide)].map((cells) => cells.map(cell).join(delimiter))
     return preamble + lines.join(end) + end
   })
@@ -317,20 +335,30 @@ describe('a law of drafts', () => {
     expect([run.exitCode, run.notes]).toEqual([0, expect.not.stringContaining('✗')])
   })
 
-  test.skipIf(sharedData('netflix_titles_credits') === undefined)('holds for the real sets', { timeout: 600_000 }, async () => {
-    const sets = ['disney_plus_titles', 'movielens_latest_small', 'netflix_titles_credits', 'telco_churn', 'json_dummyjson']
-    const files: Record<string, Buffer> = {}
-    for (const set of sets) {
-      const folder = sharedData(set) ?? ''
-      for (const name of await readdir(folder))
-        if (/\.(?:csv|json)$/.test(name)) files[`${set}_${name}`] = await readFile(join(folder, name))
-    }
-    await using given = await givenFiles(files)
+  test.skipIf(sharedData('netflix_titles_credits') === undefined)(
+    'holds for the real sets',
+    { timeout: 600_000 },
+    async () => {
+      const sets = [
+        'disney_plus_titles',
+        'movielens_latest_small',
+        'netflix_titles_credits',
+        'telco_churn',
+        'json_dummyjson',
+      ]
+      const files: Record<string, Buffer> = {}
+      for (const set of sets) {
+        const folder = sharedData(set) ?? ''
+        for (const name of await readdir(folder))
+          if (/\.(?:csv|json)$/.test(name)) files[`${set}_${name}`] = await readFile(join(folder, name))
+      }
+      await using given = await givenFiles(files)
 
-    for (const index of Object.keys(files).keys())
-      expect((await given.try(`shop/d${index}`, '--write')).exitCode).toBe(0)
-    const run = await given.run()
+      for (const index of Object.keys(files).keys())
+        expect((await given.try(`shop/d${index}`, '--write')).exitCode).toBe(0)
+      const run = await given.run()
 
-    expect([run.exitCode, run.notes]).toEqual([0, expect.not.stringContaining('✗')])
-  })
+      expect([run.exitCode, run.notes]).toEqual([0, expect.not.stringContaining('✗')])
+    },
+  )
 })

@@ -60,9 +60,7 @@ export async function tryDataset(
   const showValues = options.showValues === true
   const text = contractText(about.pipeline, about.dataset, draft, { showValues })
   const written =
-    options.write === true
-      ? await write(folder, { target, document, textBefore, draft, read, config, showValues })
-      : []
+    options.write === true ? await write(folder, { target, document, textBefore, draft, read, config, showValues }) : []
   const next =
     options.write === true
       ? afterWriting({ folder, dataset: target.dataset }, { document, draft, sample })
@@ -271,7 +269,11 @@ function seems({ isKey, isUnique, isRequired, personal, values, minimum, inferre
 }
 
 /** Some values of each column of a draft. */
-async function valuesOf({ columns }: Draft, { columns: all, tried, isInOrder = false }: Looked, session: SqlSession): Promise<string[]> {
+async function valuesOf(
+  { columns }: Draft,
+  { columns: all, tried, isInOrder = false }: Looked,
+  session: SqlSession,
+): Promise<string[]> {
   const shown: string[] = []
   for (const [at, { from, position }] of columns.entries()) {
     const index = isInOrder ? at : all.findIndex((column) => column.name === from && column.position === position)

@@ -34,7 +34,10 @@ const MAX_MISFITS = 0.1
 const MAX_REJECTED = 0.2
 
 /** Makes a table of rows that are in memory. */
-export async function tryRows({ columns, rows }: Pick<Sample, 'columns' | 'rows'>, session: SqlSession): Promise<Tried> {
+export async function tryRows(
+  { columns, rows }: Pick<Sample, 'columns' | 'rows'>,
+  session: SqlSession,
+): Promise<Tried> {
   await session.run(
     `CREATE OR REPLACE TEMP TABLE ${TRIED} (${columns.map((_, index) => `${triedColumn(index)} VARCHAR`).join(', ')})`,
   )
@@ -87,10 +90,15 @@ class Chooser {
   async column({ name, index, known, narrow }: AskedColumn): Promise<ColumnTexts> {
     const text = known === undefined ? this.#sqlOf(TEXT, index).value : `CAST(${triedColumn(index)} AS VARCHAR)`
     const words = [...NULL_WORDS].map((word) => literal(word)).join(', ')
-    const [counts] = await this.#session.rows<Record<'present' | 'distinct', number | bigint> & { negative: boolean | null }>(
+    const [counts] = await this.#session.rows<
+      Record<'present' | 'distinct', number | bigint> & { negative: boolean | null }
+    >(
       `SELECT count(t) AS present, count(DISTINCT t) AS "distinct", bool_or(starts_with(t, '-') OR starts_with(t, '(')) AS negative FROM (SELECT ${text} AS t FROM ${TRIED})`,
     )
-    const found = await this.#session.rows<{ text: string; count: number | bigint }>(`SELECT t AS "text", count(*) AS "count"
+    const found = await this.#session.rows<{
+      text: string
+      count: number | bigint
+    }>(`SELECT t AS "text", count(*) AS "count"
 FROM (SELECT ${text} AS t FROM ${TRIED}) WHERE t IS NOT NULL GROUP BY t
 ORDER BY lower(t) IN (${words}) DESC, regexp_full_match(t, '[+-]?0\\d+(?:[.,]\\d+)?') DESC, hash(t) LIMIT ${SAMPLED}`)
     const texts = found.map((each) => ({ text: each.text, count: Number(each.count) }))
@@ -129,11 +137,20 @@ ORDER BY lower(t) IN (${words}) DESC, regexp_full_match(t, '[+-]?0\\d+(?:[.,]\\d
     const text = { type: 'VARCHAR', ...(note === undefined ? {} : { note }) }
     if (best === undefined) return narrow(text)
     const { inferred, misfitCount } = best
-    if (misfitCount > 0 && (presentCount < MIN_ROBUST || misfitCount > presentCount * MAX_MISFITS)) return withHint(text, best, presentCount)
+    if (misfitCount > 0 && (presentCount < MIN_ROBUST || misfitCount > presentCount * MAX_MISFITS))
+      return withHint(text, best, presentCount)
     const isPlainNumber = inferred.type === 'BIGINT' && inferred.suffixes === undefined
     const numbers = isPlainNumber ? noteOfNumbers(sampled) : undefined
-    const serial = inferred.type !== 'VARCHAR' && mayBeSerial(name, sampled) ? 'may be days of a spreadsheet: `formats: [excel]`' : undefined
-    const notes = [inferred.note, numbers, serial, misfitCount === 0 ? undefined : misfitNote(misfitCount, presentCount)]
+    const serial =
+      inferred.type !== 'VARCHAR' && mayBeSerial(name, sampled)
+        ? 'may be days of a spreadsheet: `formats: [excel]`'
+        : undefined
+    const notes = [
+      inferred.note,
+      numbers,
+      serial,
+      misfitCount === 0 ? undefined : misfitNote(misfitCount, presentCount),
+    ]
     const all = notes.filter((each) => each !== undefined)
     return {
       ...inferred,
@@ -164,7 +181,10 @@ ORDER BY lower(t) IN (${words}) DESC, regexp_full_match(t, '[+-]?0\\d+(?:[.,]\\d
   }
 
   #sqlOf({ type, nulls, ...reading }: Inferred, index: number) {
-    return this.#tried.readColumn({ type, reading: { from: [], ...optionsOf({ ...reading, ...(nulls && { nulls }) }) } }, index)
+    return this.#tried.readColumn(
+      { type, reading: { from: [], ...optionsOf({ ...reading, ...(nulls && { nulls }) }) } },
+      index,
+    )
   }
 
   #misfit(inferred: Inferred, index: number): string {
@@ -209,7 +229,13 @@ function withHint(text: Inferred, { inferred, misfitCount }: Counted, presentCou
 }
 
 /** Parse options as a checked pipeline has them. */
-function optionsOf({ formats, nulls, separators, negatives, ...rest }: Reading & { readonly misfitCount?: number; readonly note?: string }) {
+function optionsOf({
+  formats,
+  nulls,
+  separators,
+  negatives,
+  ...rest
+}: Reading & { readonly misfitCount?: number; readonly note?: string }) {
   const { misfitCount: _misfits, note: _note, ...options } = rest
   return {
     ...options,

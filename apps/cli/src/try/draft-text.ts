@@ -89,13 +89,15 @@ function flowSmallMaps(document: Document): void {
 /** The parse options of the contract's columns that need any: `columns` of the dataset. */
 export function columnReadings({ columns }: Draft): Readonly<Record<string, string | object>> {
   return Object.fromEntries(
-    columns.flatMap(({ name, from, position, inferred: { type: _type, misfitCount: _misfits, note: _note, ...options } }) => {
-      const source = position === undefined ? (plain(from) === plain(name) ? {} : { from }) : { position }
-      const reading = { ...source, ...options }
-      const keys = Object.keys(reading)
-      if (keys.length === 0) return []
-      return [[name, keys.length === 1 && 'from' in reading ? from : reading] as const]
-    }),
+    columns.flatMap(
+      ({ name, from, position, inferred: { type: _type, misfitCount: _misfits, note: _note, ...options } }) => {
+        const source = position === undefined ? (plain(from) === plain(name) ? {} : { from }) : { position }
+        const reading = { ...source, ...options }
+        const keys = Object.keys(reading)
+        if (keys.length === 0) return []
+        return [[name, keys.length === 1 && 'from' in reading ? from : reading] as const]
+      },
+    ),
   )
 }
 

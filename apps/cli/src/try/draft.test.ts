@@ -42,10 +42,9 @@ async function typesOf(columns: Readonly<Record<string, (row: number) => string 
 }
 
 const personal = async (dataset: string, ...names: string[]) =>
-  (await drafted(
-    sampleOf(Object.fromEntries(names.map((name) => [name, (row: number) => `x${row}`]))),
-    dataset,
-  )).columns.flatMap(({ name, personal: why }) => (why === undefined ? [] : [name]))
+  (
+    await drafted(sampleOf(Object.fromEntries(names.map((name) => [name, (row: number) => `x${row}`]))), dataset)
+  ).columns.flatMap(({ name, personal: why }) => (why === undefined ? [] : [name]))
 
 const keyOf = async (sample: Sample, dataset: string) =>
   (await drafted(sample, dataset)).columns.flatMap(({ name, isKey }) => (isKey ? [name] : []))
@@ -121,7 +120,9 @@ describe('a few texts that are written unlike the others', () => {
   })
 
   test('are none where they are many', async () => {
-    expect(await typesOf({ mixed: (row) => (row % 5 === 0 ? `word ${row}` : count(row)) })).toEqual({ mixed: 'VARCHAR' })
+    expect(await typesOf({ mixed: (row) => (row % 5 === 0 ? `word ${row}` : count(row)) })).toEqual({
+      mixed: 'VARCHAR',
+    })
   })
 })
 
@@ -142,7 +143,9 @@ describe('lists', () => {
 test('a column is required where all rows were looked at, and not because the first ones have it', async () => {
   const columns = { id: count, note: (row: number) => `n${row}` }
   const requiredOf = async (isAll: boolean) =>
-    (await drafted(sampleOf(columns, { isAll }), 'x')).columns.flatMap(({ name, isRequired }) => (isRequired ? [name] : []))
+    (await drafted(sampleOf(columns, { isAll }), 'x')).columns.flatMap(({ name, isRequired }) =>
+      isRequired ? [name] : [],
+    )
 
   expect(await requiredOf(true)).toEqual(['id', 'note'])
   expect(await requiredOf(false)).toEqual(['id'])
@@ -165,7 +168,8 @@ describe('the key', () => {
   })
 
   test('that was guessed from some of the rows is to be checked', async () => {
-    const noteOf = async (isAll: boolean) => (await drafted(sampleOf({ id: count }, { isAll }), 'x')).columns[0]?.inferred.note
+    const noteOf = async (isAll: boolean) =>
+      (await drafted(sampleOf({ id: count }, { isAll }), 'x')).columns[0]?.inferred.note
 
     expect([await noteOf(false), await noteOf(true)]).toEqual(['unique in these rows: check it', undefined])
   })

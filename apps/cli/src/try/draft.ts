@@ -67,7 +67,10 @@ type ColumnToDraft = {
   readonly texts: ColumnTexts
 }
 
-function draftColumn({ tried, isAll, isInOrder = false }: Looked, { column, name, dataset, texts: found }: ColumnToDraft): DraftColumn {
+function draftColumn(
+  { tried, isAll, isInOrder = false }: Looked,
+  { column, name, dataset, texts: found }: ColumnToDraft,
+): DraftColumn {
   const { name: from, position } = column
   const { inferred, presentCount, distinctCount } = found
   const present = found.texts.map(({ text }) => text)
@@ -159,7 +162,12 @@ function landedType(type: string): string {
   return type.startsWith('TIMESTAMP') ? 'TIMESTAMP WITH TIME ZONE' : 'VARCHAR'
 }
 
-function valuesOf({ texts, inferred: { type }, presentCount, distinctCount }: ColumnTexts): readonly string[] | undefined {
+function valuesOf({
+  texts,
+  inferred: { type },
+  presentCount,
+  distinctCount,
+}: ColumnTexts): readonly string[] | undefined {
   const values = texts.map(({ text }) => text)
   const isFew =
     type === 'VARCHAR' &&

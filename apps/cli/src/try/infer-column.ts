@@ -81,8 +81,10 @@ export function noteOfText(texts: readonly CountedText[]): string | undefined {
   }
   if (isMost(/^-?\d+ ?(?:h|hrs?|hours?|std)\.? ?\d+ ?(?:m|min|mins|minutes?)?\.?$|^P(?:\d|T)[\dDHMST.]*$/i))
     return 'hours and minutes: `extract` takes one of them, `(\\d+) ?h.*` the hours'
-  if (isMost(/^\d+(?:[.,]\d+)? ?(?:-|–|to|bis) ?\d+(?:[.,]\d+)?$/)) return 'ranges: `extract` takes one end, `(\\d+) ?-.*` the first'
-  if (isMost(/^[-+]?\d[\d.,]* ?\p{L}[\p{L}.]*$/u)) return 'numbers with different units: `extract` with a pattern takes those of one'
+  if (isMost(/^\d+(?:[.,]\d+)? ?(?:-|–|to|bis) ?\d+(?:[.,]\d+)?$/))
+    return 'ranges: `extract` takes one end, `(\\d+) ?-.*` the first'
+  if (isMost(/^[-+]?\d[\d.,]* ?\p{L}[\p{L}.]*$/u))
+    return 'numbers with different units: `extract` with a pattern takes those of one'
   return undefined
 }
 

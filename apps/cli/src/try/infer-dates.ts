@@ -11,7 +11,10 @@ const DATES = (
 const CLOCKS = ['%H:%M:%S', '%H:%M', '%I:%M:%S %p', '%I:%M %p', '%I:%M%p', '%H:%M:%S.%f'] as const
 const TIMESTAMPS = [
   ...['%Y-%m-%d', ...DATES].flatMap((date) => CLOCKS.flatMap((clock) => [`${date} ${clock}`, `${date}, ${clock}`])),
-  ...['%d/%B/%Y:%H:%M:%S %z', '%A, %d %B %Y %H:%M:%S %Z', '%A, %d %B %Y %H:%M:%S %z', '%A %B %d %H:%M:%S %Y'],
+  '%d/%B/%Y:%H:%M:%S %z',
+  '%A, %d %B %Y %H:%M:%S %Z',
+  '%A, %d %B %Y %H:%M:%S %z',
+  '%A %B %d %H:%M:%S %Y',
 ]
 
 const PATTERNS: Readonly<Record<string, string>> = {
@@ -47,7 +50,9 @@ const TIME = /^(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?$/
 
 export function timesIn(texts: readonly CountedText[]): Inferred[] {
   if (isMostly(texts, (text) => TIME.test(text))) return [{ type: 'TIME' }]
-  const formats = ['%I:%M:%S %p', '%I:%M %p', '%I:%M%p'].filter((format) => texts.some(({ text }) => patternOf(format).test(text)))
+  const formats = ['%I:%M:%S %p', '%I:%M %p', '%I:%M%p'].filter((format) =>
+    texts.some(({ text }) => patternOf(format).test(text)),
+  )
   const isTime = (text: string) => formats.some((format) => patternOf(format).test(text))
   return formats.length > 0 && isMostly(texts, isTime) ? [{ type: 'TIME', formats }] : []
 }
@@ -76,10 +81,14 @@ function inLanguage(texts: readonly CountedText[], language: string | undefined)
     const notes = [
       ...(isAmbiguous ? ['the first number may be the month as well: check it'] : []),
       ...(isLocal ? ['without an offset: taken for UTC, unless `timeZone` says otherwise'] : []),
-      ...(formats?.some((format) => format.includes('%y')) === true ? ['years are 1969 to 2068, unless `pivotYear` says otherwise'] : []),
+      ...(formats?.some((format) => format.includes('%y')) === true
+        ? ['years are 1969 to 2068, unless `pivotYear` says otherwise']
+        : []),
     ]
     const note = notes.length === 0 ? {} : { note: notes.join('; ') }
-    return [{ type, ...(formats === undefined ? {} : { formats }), ...(language === undefined ? {} : { language }), ...note }]
+    return [
+      { type, ...(formats === undefined ? {} : { formats }), ...(language === undefined ? {} : { language }), ...note },
+    ]
   })
 }
 
@@ -99,7 +108,7 @@ function datesOf(
   const iso = type === 'DATE' ? ISO_DATE : ISO_INSTANT
   const total = weightOf(texts)
   const others = texts.filter(({ text }) => !iso.test(text))
-  const known = [...(type === 'DATE' ? ['%Y-%m-%d', ...DATES] : TIMESTAMPS)]
+  const known = type === 'DATE' ? ['%Y-%m-%d', ...DATES] : TIMESTAMPS
   if (weightOf(others) <= total * COMMON) return { formats: undefined, isAmbiguous: false }
   const formats: string[] = []
   let isAmbiguous = false
@@ -132,15 +141,18 @@ function abbreviated(format: string, texts: readonly CountedText[], language: st
 }
 
 /** Names of columns with times in them. */
-const TIME_NAME = /(?:^|_)(?:time|timestamp|ts|epoch|date|datetime|day|at|on|created|updated|modified|since|until|seen|expires|born|added|begin|start|end)(?:_|$)/
+const TIME_NAME =
+  /(?:^|_)(?:time|timestamp|ts|epoch|date|datetime|day|at|on|created|updated|modified|since|until|seen|expires|born|added|begin|start|end)(?:_|$)/
 
 /** Numbers that may be times: seconds and milliseconds since 1970, and dates without signs between their parts. */
 export function epochsIn(name: string, texts: readonly CountedText[]): Inferred[] {
   const isNamed = TIME_NAME.test(name)
-  const isSeconds = (text: string) => /^\d{9,10}(?:\.\d{1,6})?$/.test(text) && Number(text) > 3e8 && Number(text) < 4.2e9
+  const isSeconds = (text: string) =>
+    /^\d{9,10}(?:\.\d{1,6})?$/.test(text) && Number(text) > 3e8 && Number(text) < 4.2e9
   const isMillis = (text: string) => /^\d{12,13}$/.test(text) && Number(text) > 3e11 && Number(text) < 4.2e12
   const isDay = (text: string) => /^(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])$/.test(text)
-  const enough = (is: (text: string) => boolean) => weightOf(texts.filter(({ text }) => is(text))) >= weightOf(texts) * 0.9
+  const enough = (is: (text: string) => boolean) =>
+    weightOf(texts.filter(({ text }) => is(text))) >= weightOf(texts) * 0.9
   if (isNamed && enough(isSeconds)) return [{ type: INSTANT, formats: ['epoch'], note: 'seconds since 1970' }]
   if (isNamed && enough(isMillis)) return [{ type: INSTANT, formats: ['epochMillis'], note: 'milliseconds since 1970' }]
   return (isNamed || texts.length >= 20) && enough(isDay) ? [{ type: 'DATE', formats: ['%Y%m%d'] }] : []
@@ -175,7 +187,10 @@ function patternOf(format: string, language = 'en'): RegExp {
   const pattern = format
     .replaceAll(/[./]/g, String.raw`\$&`)
     .replaceAll(' ', String.raw`\s+`)
-    .replaceAll(/%([A-Za-z])/g, (_, letter: string) => PATTERNS[letter] ?? (letter === 'B' ? names.months : names.weekdays))
+    .replaceAll(
+      /%([A-Za-z])/g,
+      (_, letter: string) => PATTERNS[letter] ?? (letter === 'B' ? names.months : names.weekdays),
+    )
   const made = new RegExp(`^${pattern}$`, 'iu')
   compiled.set(key, made)
   return made

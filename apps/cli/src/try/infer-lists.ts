@@ -10,7 +10,12 @@ const MAX_ITEM = { length: 40, words: 4 }
 export function listsIn(texts: readonly CountedText[]): Inferred[] {
   if (isMostly(texts, (text) => /^\[.*\]$/s.test(text) && isFlat(text))) return [{ type: 'VARCHAR[]' }]
   if (texts.some(({ text }) => /^[[{(].*[\]})]$/s.test(text))) return []
-  const separator = SEPARATORS.find((one) => isSeparator(one, texts.map(({ text }) => text)))
+  const separator = SEPARATORS.find((one) =>
+    isSeparator(
+      one,
+      texts.map(({ text }) => text),
+    ),
+  )
   return separator === undefined ? [] : [{ type: 'VARCHAR[]', separators: [separator] }]
 }
 
@@ -31,7 +36,8 @@ function isSeparator(separator: string, texts: readonly string[]): boolean {
   // A comma between digits belongs to a number, and brackets to a more complex value than a list.
   const isPlain = (item: string) => !/[[\]{}"]/.test(item) && (separator !== ',' || /\p{L}/u.test(item))
   const isWordy = items.every(
-    (item) => item.length > 0 && item.length <= MAX_ITEM.length && item.split(/\s+/).length <= MAX_ITEM.words && isPlain(item),
+    (item) =>
+      item.length > 0 && item.length <= MAX_ITEM.length && item.split(/\s+/).length <= MAX_ITEM.words && isPlain(item),
   )
   if (!isWordy) return false
   const textsOf = new Map<string, number>()
@@ -40,7 +46,8 @@ function isSeparator(separator: string, texts: readonly string[]): boolean {
     for (const item of new Set(list)) textsOf.set(item, (textsOf.get(item) ?? 0) + 1)
     for (const [place, item] of list.entries()) placesOf.set(item, (placesOf.get(item) ?? new Set()).add(place))
   }
-  const isVaried = new Set(lists.map((list) => list.length)).size > 1 || [...placesOf.values()].some(({ size }) => size > 1)
+  const isVaried =
+    new Set(lists.map((list) => list.length)).size > 1 || [...placesOf.values()].some(({ size }) => size > 1)
   const recurring = items.filter((item) => (textsOf.get(item) ?? 0) > 1).length
   return isVaried && recurring >= items.length * 0.5
 }

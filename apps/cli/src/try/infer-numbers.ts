@@ -45,7 +45,16 @@ export function numbersIn(texts: readonly CountedText[]): Inferred[] {
 }
 
 function partsOf({ text, count }: CountedText): Parts[] {
-  const { open, sign = '', currency = '', gap = '', body = '', after = '', trail, close } = NUMBER.exec(text)?.groups ?? {}
+  const {
+    open,
+    sign = '',
+    currency = '',
+    gap = '',
+    body = '',
+    after = '',
+    trail,
+    close,
+  } = NUMBER.exec(text)?.groups ?? {}
   if (body === '' || (open === undefined) !== (close === undefined)) return []
   const isInParentheses = open !== undefined
   return [{ count, body: body.trim(), sign, currency, gap, after, isInParentheses, isTrailing: trail !== undefined }]
@@ -59,12 +68,22 @@ type Affixes = {
   readonly note?: string
 }
 
-const FACTORS: Readonly<Record<string, number>> = { K: 1e3, M: 1e6, MM: 1e6, B: 1e9, BN: 1e9, MIO: 1e6, MRD: 1e9, T: 1e12 }
+const FACTORS: Readonly<Record<string, number>> = {
+  K: 1e3,
+  M: 1e6,
+  MM: 1e6,
+  B: 1e9,
+  BN: 1e9,
+  MIO: 1e6,
+  MRD: 1e9,
+  T: 1e12,
+}
 
 /** What stands around the numbers; undefined where it is not of one kind, so that they cannot be compared. */
 function affixesOf(all: readonly Parts[]): Affixes | undefined {
   const total = weightOf(all.map(({ count }) => ({ text: '', count })))
-  const shareOf = (is: (parts: Parts) => boolean) => all.reduce((sum, one) => sum + (is(one) ? one.count : 0), 0) / total
+  const shareOf = (is: (parts: Parts) => boolean) =>
+    all.reduce((sum, one) => sum + (is(one) ? one.count : 0), 0) / total
   const negatives = [
     ...(all.some(({ isInParentheses }) => isInParentheses) ? (['parentheses'] as const) : []),
     ...(all.some(({ isTrailing }) => isTrailing) ? (['trailing'] as const) : []),
@@ -82,7 +101,11 @@ function affixesOf(all: readonly Parts[]): Affixes | undefined {
     const pattern = `${isOptional ? '(?:' : ''}${escaped(sign)} ?${isOptional ? ')?' : ''}(.+)`
     const isNegative = all.some((one) => one.currency !== '' && (one.sign !== '' || one.isInParentheses))
     return {
-      reading: { ...(isNegative ? {} : base), extract: pattern, ...(factors === undefined ? {} : { suffixes: factors }) },
+      reading: {
+        ...(isNegative ? {} : base),
+        extract: pattern,
+        ...(factors === undefined ? {} : { suffixes: factors }),
+      },
       // A sign before that of the currency does not fit the pattern.
       isUsed: () => true,
       scale: factors === undefined ? 0 : 12,
@@ -91,7 +114,12 @@ function affixesOf(all: readonly Parts[]): Affixes | undefined {
   }
   if (units.length === 0) return { reading: base, isUsed: () => true, scale: 0 }
   if (units.every((unit) => unit === '%')) {
-    return { reading: { ...base, percentOf: 100 }, isUsed: () => true, scale: 0, note: 'percent: `percentOf: 1` makes 87% 0.87' }
+    return {
+      reading: { ...base, percentOf: 100 },
+      isUsed: () => true,
+      scale: 0,
+      note: 'percent: `percentOf: 1` makes 87% 0.87',
+    }
   }
   const factors = factorsOf(units)
   if (factors !== undefined) return { reading: { ...base, suffixes: factors }, isUsed: () => true, scale: 12 }
@@ -110,7 +138,8 @@ function affixesOf(all: readonly Parts[]): Affixes | undefined {
   }
 }
 
-const isPlural = (one: string, other: string) => one === other || [`${other}s`, `${other}es`, `${other}en`, `${other}.`].includes(one)
+const isPlural = (one: string, other: string) =>
+  one === other || [`${other}s`, `${other}es`, `${other}en`, `${other}.`].includes(one)
 
 function factorsOf(units: readonly string[]): Record<string, number> | undefined {
   const isFactor = units.every((unit) => FACTORS[unit.toUpperCase()] !== undefined)
@@ -132,23 +161,28 @@ function readingsOf(numbers: readonly Parts[]): { readonly reading: Reading; rea
   const bodies = numbers.map(({ body }) => body)
   const has = (pattern: RegExp) => bodies.some((body) => pattern.test(body))
   // A comma that can only be the decimal sign: `2,5`, `1234,567`, `0,125`, `1.234,5`.
-  const isCommaSure = has(/^(?:\d+,\d{1,2}|\d+,\d{4,}|\d{4,},\d+|0,\d+|,\d+|\d{1,3}(?:\.\d{3})+,\d*)$/) || has(/^\d{1,3}(?:\.\d{3}){2,}$/)
+  const isCommaSure =
+    has(/^(?:\d+,\d{1,2}|\d+,\d{4,}|\d{4,},\d+|0,\d+|,\d+|\d{1,3}(?:\.\d{3})+,\d*)$/) || has(/^\d{1,3}(?:\.\d{3}){2,}$/)
   const isPointSure =
-    has(/^(?:\d*\.\d{1,2}|\d+\.\d{4,}|\d{4,}\.\d+|0\.\d+|\d+\.|\d{1,3}(?:,\d{3})+\.\d*)$/) || has(/^\d{1,3}(?:,\d{3}){2,}$/)
+    has(/^(?:\d*\.\d{1,2}|\d+\.\d{4,}|\d{4,}\.\d+|0\.\d+|\d+\.|\d{1,3}(?:,\d{3})+\.\d*)$/) ||
+    has(/^\d{1,3}(?:,\d{3}){2,}$/)
   const isIndian = has(/^\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d*)?$/)
   const isGap = has(WITH_GAPS) && !isCommaSure
   if (isIndian && !has(/^\d+,\d{1,2}$/)) {
     return [{ reading: { grouping: 'indian' } }, { reading: { grouping: 'any' } }]
   }
-  if (isCommaSure && isPointSure) return [{ reading: { decimal: 'any' }, note: 'the decimal sign is a point or a comma' }]
+  if (isCommaSure && isPointSure)
+    return [{ reading: { decimal: 'any' }, note: 'the decimal sign is a point or a comma' }]
   if (isCommaSure) return [{ reading: { decimal: ',' } }]
   const isGrouped = bodies.some((body) => THOUSANDS.test(body))
-  const isThousandth = !isPointSure && has(/^[1-9]\d{0,2}\.\d{3}$/) && bodies.every((body) => /^\d{1,3}(?:\.\d{3})?$/.test(body))
-  const note = isGrouped && !isPointSure
-    ? { note: '`n,nnn` is taken for thousands: check it' }
-    : isThousandth && !isGap
-      ? { note: '`n.nnn` is taken for a fraction, `decimal: \',\'` takes it for thousands: check it' }
-      : {}
+  const isThousandth =
+    !isPointSure && has(/^[1-9]\d{0,2}\.\d{3}$/) && bodies.every((body) => /^\d{1,3}(?:\.\d{3})?$/.test(body))
+  const note =
+    isGrouped && !isPointSure
+      ? { note: '`n,nnn` is taken for thousands: check it' }
+      : isThousandth && !isGap
+        ? { note: "`n.nnn` is taken for a fraction, `decimal: ','` takes it for thousands: check it" }
+        : {}
   return [{ reading: {}, ...note }, ...(has(/,\d+,/) ? [{ reading: { grouping: 'any' } as const }] : [])]
 }
 
@@ -156,7 +190,8 @@ function readingsOf(numbers: readonly Parts[]): { readonly reading: Reading; rea
 function typesOf(numbers: readonly Parts[], { decimal }: Reading, scale: number): string[] {
   const plain = numbers.map(({ body }) => {
     const sign = decimal === ',' ? ',' : '.'
-    const isComma = decimal === 'any' && /^\d*,\d{1,2}$|^\d+,\d{4,}$|,\d*$/.test(body) && !/^\d{1,3}(?:,\d{3})+$/.test(body)
+    const isComma =
+      decimal === 'any' && /^\d*,\d{1,2}$|^\d+,\d{4,}$|,\d*$/.test(body) && !/^\d{1,3}(?:,\d{3})+$/.test(body)
     const point = isComma ? ',' : sign
     const other = point === ',' ? '.' : ','
     return body.replaceAll(other, '').replaceAll(new RegExp(GAP, 'gu'), '').replace(point, '.')

@@ -9,7 +9,15 @@ import { filesKind, type FilesPreviewDeps } from '@cinelake/source-files'
 import { nothing, type Sample, type SourceInPipeline } from '@cinelake/source-kind'
 import { pushKind, type PushPreviewDeps } from '@cinelake/source-push'
 import { restKind, type RestPreviewDeps } from '@cinelake/source-rest'
-import { type FileSample, sampleCsv, sampleFile, TRIED, triedColumn, unpack, type UnpackedFile } from '@cinelake/transformer'
+import {
+  type FileSample,
+  sampleCsv,
+  sampleFile,
+  TRIED,
+  triedColumn,
+  unpack,
+  type UnpackedFile,
+} from '@cinelake/transformer'
 import { openExistingLake, openSecrets } from '../open-parts.ts'
 import { formatBytes, formatCount } from '../output/format-value.ts'
 import { FILE_ROWS, SAMPLE_ROWS } from '../options.ts'

@@ -1,12 +1,4 @@
-import {
-  type CsvDialect,
-  DELIMITERS,
-  LF,
-  CR,
-  RecordScanner,
-  type RecordShape,
-  splitFields,
-} from '@cinelake/csv'
+import { type CsvDialect, DELIMITERS, LF, CR, RecordScanner, type RecordShape, splitFields } from '@cinelake/csv'
 import type { FileReading } from '@cinelake/pipeline'
 import { isMisplacedName, kindOf } from './cell-kind.ts'
 
@@ -69,7 +61,7 @@ export function shapeOfCsv(bytes: Uint8Array, isWhole: boolean, declared: FileRe
     } else if (header.kind === 'narrow') {
       // Each row has a field before those that the header names, or behind them.
       read.header = false
-      read.skip = (body[1]?.lineCount ?? head.lineCount + 1)
+      read.skip = body[1]?.lineCount ?? head.lineCount + 1
       names = header.names
       notes.push('the header has fewer names than rows have fields: columns are taken by position')
     } else if (header.lines > 1) {
@@ -123,7 +115,8 @@ type FoundDialect = {
 /** The dialect under which most records have the same number of fields. */
 function dialectOf(bytes: Uint8Array, isWhole: boolean, declared: FileReading): FoundDialect {
   const sep = /^"?sep=([\t -~])"?(?:[\r\n]|$)/i.exec(Buffer.from(bytes.subarray(0, 16)).toString('latin1'))?.[1]
-  const usual: readonly string[] = declared.delimiter === undefined ? (sep === undefined ? DELIMITERS : [sep]) : [declared.delimiter]
+  const usual: readonly string[] =
+    declared.delimiter === undefined ? (sep === undefined ? DELIMITERS : [sep]) : [declared.delimiter]
   const judge = (delimiter: string, quote = declared.quote ?? '"', escape = declared.escape): FoundDialect => {
     const dialect = { delimiter, quote, ...(escape === undefined ? {} : { escape }) }
     const records = recordsOf(bytes, isWhole, dialect, declared.comment, LOOKED_AT)
@@ -136,7 +129,8 @@ function dialectOf(bytes: Uint8Array, isWhole: boolean, declared: FileReading): 
   }
   const best = (found: readonly FoundDialect[]) => found.reduce((one, other) => (other.score > one.score ? other : one))
   const plain = best(usual.map((delimiter) => judge(delimiter)))
-  const parted = plain.score > 0 || declared.delimiter !== undefined ? plain : best(RARE_DELIMITERS.map((one) => judge(one)))
+  const parted =
+    plain.score > 0 || declared.delimiter !== undefined ? plain : best(RARE_DELIMITERS.map((one) => judge(one)))
   const chosen = parted.score > 0 ? parted : plain
   if (chosen.score <= 0) return chosen
   const { delimiter } = chosen.dialect
@@ -144,7 +138,9 @@ function dialectOf(bytes: Uint8Array, isWhole: boolean, declared: FileReading): 
   const others = [
     ...(declared.escape === undefined && text.includes('\\"') ? [judge(delimiter, undefined, '\\')] : []),
     ...(declared.quote === undefined && text.includes('"') ? [judge(delimiter, '')] : []),
-    ...(declared.quote === undefined && /'[^'\n]*'/.test(text) && isQuotedBy(text, delimiter, "'") ? [judge(delimiter, "'")] : []),
+    ...(declared.quote === undefined && /'[^'\n]*'/.test(text) && isQuotedBy(text, delimiter, "'")
+      ? [judge(delimiter, "'")]
+      : []),
   ]
   // Another way of quoting has to explain clearly more.
   return others.reduce((one, other) => (other.score > one.score * 1.02 ? other : one), chosen)
@@ -152,9 +148,14 @@ function dialectOf(bytes: Uint8Array, isWhole: boolean, declared: FileReading): 
 
 /** Whether most fields that begin with a sign end with it. */
 function isQuotedBy(text: string, delimiter: string, sign: string): boolean {
-  const fields = text.split('\n').slice(0, 200).flatMap((line) => line.replace(/\r$/, '').split(delimiter))
+  const fields = text
+    .split('\n')
+    .slice(0, 200)
+    .flatMap((line) => line.replace(/\r$/, '').split(delimiter))
   const begun = fields.filter((field) => field.startsWith(sign))
-  return begun.length >= 2 && begun.filter((field) => field.endsWith(sign) && field.length > 1).length > begun.length * 0.6
+  return (
+    begun.length >= 2 && begun.filter((field) => field.endsWith(sign) && field.length > 1).length > begun.length * 0.6
+  )
 }
 
 /** How evenly records are parted: the share of those with the commonest number of fields, of which there are several. */
@@ -192,7 +193,9 @@ function commonWidth(records: readonly Found[]): number {
   const counts = Map.groupBy(records, ({ fields }) => fields.length)
   const sorted = [...counts].sort(([one, some], [other, others]) => others.length - some.length || other - one)
   const [width = 1, those = []] = sorted[0] ?? []
-  return those.length >= records.length * MOST * 0.5 ? width : Math.max(1, ...records.map(({ fields }) => fields.length))
+  return those.length >= records.length * MOST * 0.5
+    ? width
+    : Math.max(1, ...records.map(({ fields }) => fields.length))
 }
 
 /** Records before the header: they have fewer fields than the rows, and no row is like them. */
@@ -200,7 +203,9 @@ function preambleLength(rows: readonly Found[], width: number): number {
   if (width < 2) return 0
   const first = rows.findIndex(({ fields }) => fields.length >= width - 1 && fields.length > 1)
   const before = rows.slice(0, Math.max(0, first))
-  const isTold = before.every(({ fields }) => fields.filter((field) => field.trim() !== '').length <= Math.max(1, width - 2))
+  const isTold = before.every(
+    ({ fields }) => fields.filter((field) => field.trim() !== '').length <= Math.max(1, width - 2),
+  )
   if (first > 0 && first <= MAX_PREAMBLE && isTold) return first
   // A line of the same width with a text in its first field alone: `Report of 2026;;`.
   const padded = rows.findIndex(({ fields }) => fields.filter((field) => field.trim() !== '').length > 1)
@@ -231,18 +236,27 @@ function headerOf(body: readonly Found[], width: number, declaredLines: number |
   if (narrow !== undefined) return { kind: 'narrow', names: narrow }
   if (rest.length === 0) return head.fields.some((cell) => isMisplacedName(cell)) ? { kind: 'none' } : named()
   const columns = head.fields.map((cell, index) => {
-    const below = rest.slice(MAX_HEADER_LINES - 1).flatMap(({ fields }) => (fields[index]?.trim() ? [fields[index].trim()] : []))
-    const all = below.length >= 3 ? below : rest.flatMap(({ fields }) => (fields[index]?.trim() ? [fields[index].trim()] : []))
+    const below = rest
+      .slice(MAX_HEADER_LINES - 1)
+      .flatMap(({ fields }) => (fields[index]?.trim() ? [fields[index].trim()] : []))
+    const all =
+      below.length >= 3 ? below : rest.flatMap(({ fields }) => (fields[index]?.trim() ? [fields[index].trim()] : []))
     return { cell: cell.trim(), index, kind: commonKind(all), all }
   })
   const isRepeated = rest.some(({ fields }) => fields.join('\n') === head.fields.join('\n'))
   const against = columns.filter(
     ({ cell, kind, all }) =>
-      cell !== '' && (kind === 'text' ? isMisplacedName(cell) || (all.length > 2 && all.includes(cell)) : kindOf(cell) === kind),
+      cell !== '' &&
+      (kind === 'text' ? isMisplacedName(cell) || (all.length > 2 && all.includes(cell)) : kindOf(cell) === kind),
   )
   const typed = columns.filter(({ kind }) => kind !== 'text')
   const speaking = typed.filter(({ cell, kind }) => cell !== '' && kindOf(cell) !== kind)
-  if (against.length > 0 && !isRepeated && !areYears(columns.map(({ cell }) => cell)) && against.length > speaking.length)
+  if (
+    against.length > 0 &&
+    !isRepeated &&
+    !areYears(columns.map(({ cell }) => cell)) &&
+    against.length > speaking.length
+  )
     return { kind: 'none' }
   if (rest.length < 2) return named()
   const lines = headerLines(head, rest, columns)
@@ -252,7 +266,10 @@ function headerOf(body: readonly Found[], width: number, declaredLines: number |
 /** Years or other ascending numbers as names: one column for each. */
 function areYears(cells: readonly string[]): boolean {
   const numbers = cells.filter((cell) => /^(?:1[89]|20)\d{2}$/.test(cell)).map(Number)
-  return numbers.length >= 2 && numbers.every((year, index) => index === 0 || Math.abs(year - (numbers[index - 1] ?? 0)) === 1)
+  return (
+    numbers.length >= 2 &&
+    numbers.every((year, index) => index === 0 || Math.abs(year - (numbers[index - 1] ?? 0)) === 1)
+  )
 }
 
 /** The names of a header with one field less than every row has, the last of which has text. */
@@ -302,7 +319,8 @@ function commonKind(cells: readonly string[]): string {
 }
 
 /** Words of sums and sources below a table, in some languages. */
-const FOOTER = /^(total|totals|grand total|sum|summe|gesamt|gesamtsumme|insgesamt|subtotal|source|sources|quelle|note|notes)\b:?$/i
+const FOOTER =
+  /^(total|totals|grand total|sum|summe|gesamt|gesamtsumme|insgesamt|subtotal|source|sources|quelle|note|notes)\b:?$/i
 
 /** The records at the end that are no rows: a sum, or a remark in one field. */
 function footerOf(
@@ -313,7 +331,9 @@ function footerOf(
 ): Pick<Partial<FileReading>, 'footer'> {
   if (width < 2) return {}
   const start = tailStart(bytes)
-  const last = recordsOf(bytes.subarray(start), true, dialect, comment, 10_000).slice(start === 0 ? 1 : 0).slice(-5)
+  const last = recordsOf(bytes.subarray(start), true, dialect, comment, 10_000)
+    .slice(start === 0 ? 1 : 0)
+    .slice(-5)
   const words: string[] = []
   let count = 0
   for (const { fields } of last.toReversed()) {

@@ -12,7 +12,14 @@ import { readColumn } from '../read-value/column.ts'
 import { refineErrors } from '../refine/errors.ts'
 import { type CsvShape, shapeOfCsv } from './csv-shape.ts'
 import { guessLegacy } from './guess-legacy.ts'
-import { broughtTo, type FileSample, type SampleContext, type SampledColumn, TRIED, triedColumn } from './file-sample.ts'
+import {
+  broughtTo,
+  type FileSample,
+  type SampleContext,
+  type SampledColumn,
+  TRIED,
+  triedColumn,
+} from './file-sample.ts'
 
 /** Bytes by which the shape of a file is found out. */
 const SHAPE_BYTES = 1024 * 1024
@@ -51,10 +58,16 @@ export async function sampleCsv(
   const names = shape.names ?? (found.header ? head.names : head.names.map(() => ''))
   const columns: readonly SampledColumn[] = found.header ? columnsOf(names) : names.map((name) => ({ name }))
   const delimiter = head.dialect.delimiter === NO_DELIMITER ? undefined : head.dialect.delimiter
-  const fields = names.map((name, index): CheckedColumn => ({ ...FIELD, name, reading: { from: [name], position: index + 1 } }))
+  const fields = names.map((name, index): CheckedColumn => ({
+    ...FIELD,
+    name,
+    reading: { from: [name], position: index + 1 },
+  }))
   // What a refine finds out by the names of the columns need not be said.
-  const seen = headOf(found.header
-      ? fields.filter((_, index) => columns[index]?.position === undefined).map(named) : fields, found)
+  const seen = headOf(
+    found.header ? fields.filter((_, index) => columns[index]?.position === undefined).map(named) : fields,
+    found,
+  )
   const isFound = seen?.dialect.delimiter === head.dialect.delimiter && seen.fieldCount === names.length
   const read: Partial<FileReading> = {
     ...(legacy === undefined ? {} : { encoding: legacy }),
@@ -72,7 +85,9 @@ export async function sampleCsv(
     signal,
   })
   await tableOf(csv, names.length, context)
-  const [{ n: recordCount } = { n: 0 }] = await session.rows<{ n: number | bigint }>(`SELECT count(*) AS n FROM ${TRIED}`)
+  const [{ n: recordCount } = { n: 0 }] = await session.rows<{ n: number | bigint }>(
+    `SELECT count(*) AS n FROM ${TRIED}`,
+  )
   const [{ n: unreadCount } = { n: 0 }] = await session.rows<{ n: number | bigint }>(
     `SELECT count(*) AS n FROM ${TRIED} WHERE unread`,
   )
@@ -130,7 +145,10 @@ function shownDelimiter(delimiter: string): string {
 }
 
 /** The beginning of a file in UTF-8 without byte order mark. */
-function asText(bytes: Uint8Array, declared: string | undefined): { readonly bytes: Uint8Array; readonly encoding: Encoding } {
+function asText(
+  bytes: Uint8Array,
+  declared: string | undefined,
+): { readonly bytes: Uint8Array; readonly encoding: Encoding } {
   const guess = guessEncoding(bytes, declared)
   const census = new Utf8Census()
   if (guess.encoding === 'utf-8') census.push(bytes)
@@ -154,7 +172,8 @@ async function readablePart(
   { directory }: SampleContext,
 ): Promise<{ readonly file: string; readonly isCut: boolean }> {
   const most = Math.max(LEAST_BYTES, limit * BYTES_A_ROW)
-  if ((await stat(file)).size <= most) return { file: await broughtTo(join(directory, 'tried.csv'), file), isCut: false }
+  if ((await stat(file)).size <= most)
+    return { file: await broughtTo(join(directory, 'tried.csv'), file), isCut: false }
   const { bytes } = await beginning(file, most)
   const unit = encoding.startsWith('utf-16') ? 2 : 1
   let end = bytes.lastIndexOf(0x0a) + 1

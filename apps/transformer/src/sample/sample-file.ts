@@ -6,11 +6,7 @@ import { sampleCsv } from './sample-csv.ts'
 import { sampleJson } from './sample-json.ts'
 import { sampleParquet } from './sample-parquet.ts'
 
-type Sampler = (
-  file: UnpackedFile,
-  reading: FileReading,
-  context: SampleContext,
-) => Promise<FileSample | undefined>
+type Sampler = (file: UnpackedFile, reading: FileReading, context: SampleContext) => Promise<FileSample | undefined>
 
 /** How the first rows of a file of each format are read. */
 const SAMPLERS: Readonly<Record<FileFormat, Sampler>> = {

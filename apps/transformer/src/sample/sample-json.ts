@@ -79,10 +79,15 @@ FROM read_csv('${copy.replaceAll("'", "''")}', auto_detect = false, header = fal
 }
 
 /** The columns of which every value is a list without objects and lists in it. */
-async function listsAmong(kinds: readonly ReadonlySet<Kind>[], session: SampleContext['session']): Promise<Set<number>> {
+async function listsAmong(
+  kinds: readonly ReadonlySet<Kind>[],
+  session: SampleContext['session'],
+): Promise<Set<number>> {
   const nested = kinds.flatMap((those, index) => (those.size === 1 && those.has(KIND.json) ? [index] : []))
   if (nested.length === 0) return new Set()
-  const areLists = nested.map((index) => `bool_and(regexp_full_match(${triedColumn(index)}, '\\[[^\\[\\]{}]*\\]')) AS c${index}`)
+  const areLists = nested.map(
+    (index) => `bool_and(regexp_full_match(${triedColumn(index)}, '\\[[^\\[\\]{}]*\\]')) AS c${index}`,
+  )
   const [found = {}] = await session.rows<Readonly<Record<string, boolean | null>>>(
     `SELECT ${areLists.join(', ')} FROM ${TRIED} WHERE NOT unread`,
   )
@@ -179,13 +184,18 @@ async function recordsIn(file: string): Promise<string | undefined> {
   const lists: { readonly path: string; readonly length: number }[] = []
   const visit = (value: JsonValue, path: string, depth: number): void => {
     if (Array.isArray(value)) {
-      if (value.length > 0 && value.every((item) => isObject(item as JsonValue))) lists.push({ path, length: value.length })
+      if (value.length > 0 && value.every((item) => isObject(item as JsonValue)))
+        lists.push({ path, length: value.length })
       return
     }
     if (depth > MAX_DEPTH || !isObject(value)) return
     for (const [name, inner] of Object.entries(value)) {
       if (name.includes("'")) continue
-      visit((inner ?? null) as JsonValue, /^[^.[\]*\s'"]+$/.test(name) ? `${path}.${name}` : `${path}['${name}']`, depth + 1)
+      visit(
+        inner ?? null,
+        /^[^.[\]*\s'"]+$/.test(name) ? `${path}.${name}` : `${path}['${name}']`,
+        depth + 1,
+      )
     }
   }
   visit(document, '$', 0)

@@ -15,7 +15,9 @@ export async function sampleParquet(
   const damaged = (error: unknown): never => {
     const isDamaged = error instanceof Error && 'code' in error && error.code === 'ENGINE_FILE_DAMAGED'
     if (!isDamaged) throw error
-    throw new FileUnreadableError(name, { line: 1 }, 'a whole Parquet file', 'a damaged or incomplete one', { cause: error })
+    throw new FileUnreadableError(name, { line: 1 }, 'a whole Parquet file', 'a damaged or incomplete one', {
+      cause: error,
+    })
   }
   const relation = landedParquet(await broughtTo(join(directory, 'tried.parquet'), file))
   const landed = await session.describe(`SELECT * FROM ${relation}`).catch(damaged)
