@@ -93,10 +93,13 @@ export async function sampleCsv(
   )
   await session.run(`DELETE FROM ${TRIED} WHERE unread`)
   const between = delimiter === undefined ? 'one column' : `delimiter ${shownDelimiter(delimiter)}`
-  const guessed = csv.guessed !== undefined || legacy !== undefined ? ' (a guess)' : ''
+  const isGuess = csv.guessed !== undefined || legacy !== undefined
   return {
     facts: [
-      ['written', `${csv.encoding}${guessed}, ${between}${reading.header ? '' : ', no header'}`],
+      ['written', `${csv.encoding}, ${between}${reading.header ? '' : ', no header'}`],
+      ...(isGuess
+        ? [['note', 'the encoding is a guess: check letters with accents and of other alphabets'] as const]
+        : []),
       ...shape.notes.map((note) => ['note', note] as const),
     ],
     columns,

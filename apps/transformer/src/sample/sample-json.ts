@@ -191,11 +191,7 @@ async function recordsIn(file: string): Promise<string | undefined> {
     if (depth > MAX_DEPTH || !isObject(value)) return
     for (const [name, inner] of Object.entries(value)) {
       if (name.includes("'")) continue
-      visit(
-        inner ?? null,
-        /^[^.[\]*\s'"]+$/.test(name) ? `${path}.${name}` : `${path}['${name}']`,
-        depth + 1,
-      )
+      visit(inner ?? null, /^[^.[\]*\s'"]+$/.test(name) ? `${path}.${name}` : `${path}['${name}']`, depth + 1)
     }
   }
   visit(document, '$', 0)

@@ -1,3 +1,4 @@
+import { SqlFailedError } from '@cinelake/engine'
 import { identifier } from '@cinelake/sql'
 import { join } from 'node:path'
 import type { FileReading } from '@cinelake/pipeline'
@@ -13,7 +14,9 @@ export async function sampleParquet(
   { session, limit, directory }: SampleContext,
 ): Promise<FileSample> {
   const damaged = (error: unknown): never => {
-    const isDamaged = error instanceof Error && 'code' in error && error.code === 'ENGINE_FILE_DAMAGED'
+    const isDamaged =
+      error instanceof SqlFailedError ||
+      (error instanceof Error && 'code' in error && error.code === 'ENGINE_FILE_DAMAGED')
     if (!isDamaged) throw error
     throw new FileUnreadableError(name, { line: 1 }, 'a whole Parquet file', 'a damaged or incomplete one', {
       cause: error,
