@@ -8,7 +8,7 @@ export {
   type CsvDeclaration,
   type CsvHead,
 } from './head.ts'
-export { binaryFormatOf, packageFormatOf, textFormatOf } from './other-format.ts'
+export { binaryFormatOf, packageFormatOf, textFormatOf, WORKBOOK } from './other-format.ts'
 export { RecordIndex, type RecordPlace } from './record-index.ts'
 export { CR, isUsual, LF, type CsvDialect } from './dialect.ts'
 export {

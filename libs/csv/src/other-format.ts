@@ -77,8 +77,11 @@ function compoundFormatOf(bytes: Uint8Array): string {
   )
 }
 
+/** How a workbook that is read is named. */
+export const WORKBOOK = 'an Excel workbook (XLSX)'
+
 function zipFormatOf(start: string): string {
-  if (start.includes('xl/')) return 'an Excel workbook (XLSX)'
+  if (start.includes('xl/')) return WORKBOOK
   if (start.includes('opendocument.spreadsheet')) return 'an OpenDocument spreadsheet'
   return start.includes('[Content_Types].xml') ? 'an Office document (such as XLSX)' : 'a zip archive'
 }
@@ -91,8 +94,9 @@ function zipFormatOf(start: string): string {
 export function packageFormatOf(names: Iterable<string>): string | undefined {
   const all = new Set(names)
   if (all.has('[Content_Types].xml')) {
+    if (all.has('xl/workbook.bin')) return 'an Excel workbook in binary form (XLSB)'
     const isWorkbook = [...all].some((name) => name.startsWith('xl/'))
-    if (isWorkbook) return 'an Excel workbook (XLSX)'
+    if (isWorkbook) return WORKBOOK
     if (all.has('word/document.xml')) return 'a Word document'
     return all.has('ppt/presentation.xml') ? 'a PowerPoint presentation' : 'an Office document that is no workbook'
   }

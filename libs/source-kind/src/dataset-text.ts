@@ -13,15 +13,38 @@ export const RefineMode = z.enum([
 export type RefineMode = z.infer<typeof RefineMode>
 
 /** Formats of files, beside what they may be packed with. */
-export const FileFormat = z.enum(['csv', 'json', 'ndjson', 'parquet'])
+export const FileFormat = z.enum(['csv', 'json', 'ndjson', 'parquet', 'xlsx', 'xml', 'fixed-width'])
 export type FileFormat = z.infer<typeof FileFormat>
 
 /** How the files of a dataset are read; what is absent is found out by looking at the file. */
 export const FileReading = z.object({
   /** A file of another format is refused. Absent: found out from each file's first bytes. */
   format: FileFormat.optional(),
-  /** JSON: the place of the records, as a path of names: `$.data.items`. Default: the document itself. */
+  /**
+   * JSON: the place of the records, as a path of names: `$.data.items`. Default: the document itself. XML: that of their
+   * elements, beginning with the root. Default: the elements in the root.
+   */
   records: z.string().optional(),
+  /** XLSX: the name of a worksheet, or its number from 1, hidden ones counted. Absent: the only visible one with rows. */
+  sheet: z.union([z.string(), z.int().min(1)]).optional(),
+  /** XLSX: cells that are read, header included: `B3:F200`, `B3:F`, `B:F`, `B3`. Absent: all. */
+  range: z.string().optional(),
+  /** XLSX: cells that are merged with the first of their area have its value, or none. Absent: their row is rejected. */
+  mergedCells: z.enum(['fill', 'empty']).optional(),
+  /** Fixed width: characters of each field, one field after the other. */
+  widths: z.array(z.int().min(1)).optional(),
+  /** Fixed width: the fields of a line, in place of `widths` and of a header. */
+  fields: z
+    .array(
+      z.object({
+        name: z.string(),
+        /** The first character, from 1. */
+        start: z.int().min(1),
+        /** Characters. */
+        width: z.int().min(1),
+      }),
+    )
+    .optional(),
   /** A name of the WHATWG's encoding standard in its canonical form, or `iso-8859-1` as ISO means it. */
   encoding: z.string().optional(),
   /** One character or several. */

@@ -128,6 +128,24 @@ type Decided = Pick<EncodingGuess, 'encoding' | 'markLength'> & {
   readonly guessed?: GuessedEncoding
 }
 
+/**
+ * The encoding of a text file of another format, by the same rules.
+ * @returns what is to be declared to its reader
+ */
+export async function encodingOf(
+  { name, file, declared }: { readonly name: string; readonly file: string; readonly declared: Encoding | undefined },
+  signal: AbortSignal,
+): Promise<Pick<Decided, 'encoding' | 'guessed'>> {
+  const { bytes } = await firstBytes(file)
+  expectText({ name }, bytes)
+  const guess = guessEncoding(bytes, declared)
+  if (guess.isCertain) return { encoding: guess.encoding }
+  const census = new Utf8Census()
+  for await (const chunk of readChunks(file, { signal })) census.push(chunk)
+  census.end()
+  return decided(guess, census)
+}
+
 /** Decides by all bytes of a file that may be UTF-8. */
 function decided(guess: EncodingGuess, { oddCount, sizeBytes, isMostlyUtf8 }: Utf8Census): Decided {
   if (oddCount === 0 || guess.isCertain || isMostlyUtf8) return { ...guess, isSound: oddCount === 0 }

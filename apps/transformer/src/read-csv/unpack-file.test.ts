@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { deflateRawSync, gzipSync, crc32 } from 'node:zlib'
+import { gzipSync } from 'node:zlib'
 import { until } from '@cinelake/testkit'
 import { beforeEach, afterEach, describe, expect, test } from 'vitest'
+import { zipOf } from './zip.fixture.ts'
 import { aColumn, aDataset, aRefinery, type Refinery } from '../refine/refinery.fixture.ts'
 
 const dataset = aDataset({ columns: [aColumn('id', { type: 'INTEGER' }), aColumn('note')] })
@@ -13,38 +14,6 @@ beforeEach(async () => {
   refinery = await aRefinery()
 })
 afterEach(() => refinery[Symbol.asyncDispose]())
-
-/** An archive of deflated members. Source: APPNOTE.TXT 4.3 */
-function zipOf(members: Readonly<Record<string, string>>, damage?: (content: Buffer) => void): Buffer {
-  const locals: Buffer[] = []
-  const directory: Buffer[] = []
-  let offset = 0
-  for (const [name, text] of Object.entries(members)) {
-    const content = deflateRawSync(text)
-    const sizes = Buffer.alloc(12)
-    sizes.writeUInt32LE(crc32(text), 0)
-    sizes.writeUInt32LE(content.length, 4)
-    sizes.writeUInt32LE(Buffer.byteLength(text), 8)
-    damage?.(sizes)
-    // Version 2.0, names in UTF-8, deflate, 1980-01-01.
-    const common = Buffer.from([20, 0, 0, 8, 8, 0, 0, 0, 0x21, 0])
-    const nameBytes = Buffer.from(name)
-    const lengths = Buffer.from([nameBytes.length, 0, 0, 0])
-    const local = Buffer.concat([Buffer.from('PK\x03\x04'), common, sizes, lengths, nameBytes, content])
-    const place = Buffer.alloc(14)
-    place.writeUInt32LE(offset, 10)
-    directory.push(Buffer.concat([Buffer.from('PK\x01\x02\x14\x00'), common, sizes, lengths, place, nameBytes]))
-    locals.push(local)
-    offset += local.length
-  }
-  const central = Buffer.concat(directory)
-  const end = Buffer.alloc(18)
-  end.writeUInt16LE(directory.length, 4)
-  end.writeUInt16LE(directory.length, 6)
-  end.writeUInt32LE(central.length, 8)
-  end.writeUInt32LE(offset, 12)
-  return Buffer.concat([...locals, central, Buffer.from('PK\x05\x06'), end])
-}
 
 async function refinePacked(files: Readonly<Record<string, Buffer>>, compression: 'gzip' | 'zip', place = refinery) {
   const command = await place.land(dataset, { files })
@@ -173,12 +142,12 @@ describe('packed files', () => {
   })
 
   test('an archive that is one document is told for what it is', async () => {
-    const workbook = zipOf({ 'xl/worksheets/sheet1.xml': '<worksheet/>', '[Content_Types].xml': '<Types/>' })
+    const text = zipOf({ 'word/document.xml': '<document/>', '[Content_Types].xml': '<Types/>' })
 
-    await expect(refinePacked({ 'a.xlsx': workbook }, 'zip')).rejects.toMatchObject({
+    await expect(refinePacked({ 'a.docx': text }, 'zip')).rejects.toMatchObject({
       code: 'REFINE_FILE_FORMAT',
       message: expect.stringContaining(
-        '[file=a.xlsx]: expected CSV, JSON, NDJSON or Parquet, plain or packed with gzip, zip or zstd, got an Excel workbook',
+        '[file=a.docx]: expected CSV, JSON, NDJSON, Parquet, XLSX or XML, plain or packed with gzip, zip or zstd, got a Word document',
       ),
     })
   })

@@ -1,4 +1,4 @@
-import { packageFormatOf } from '@cinelake/csv'
+import { packageFormatOf, WORKBOOK } from '@cinelake/csv'
 import type { LandedFile } from '@cinelake/contracts'
 import { CancelledError } from '@cinelake/core'
 import { createReadStream, createWriteStream } from 'node:fs'
@@ -33,11 +33,11 @@ const MAX_MEMBERS = 100_000
 
 /**
  * The files in a landed file, one after the other: the file itself, the content of a gzip or zstd file, or each member of a zip
- * archive in order of name. An unpacked file exists until the next one is requested, and is verified against the
+ * archive in order of name; but a workbook is one file, as it is. An unpacked file exists until the next one is requested, and is verified against the
  * checksum of the archive. Folders and metadata files of desktop systems are skipped.
  *
  * @throws {PackedFileError} terminal
- * @throws {REFINE_FILE_FORMAT} terminal: the archive is one document, such as an Excel workbook
+ * @throws {REFINE_FILE_FORMAT} terminal: the archive is one document that is not read, such as a Word one
  * @throws {UnpackedTooLargeError} terminal: the unpacked size, over all members, exceeds the limit
  */
 export async function* unpack(packed: Packed): AsyncGenerator<UnpackedFile> {
@@ -103,18 +103,22 @@ function shownName(entry: EntryOfBytes): string {
  */
 type EntryOfBytes = Omit<Entry, 'fileName'> & { readonly fileName: Buffer }
 
-type Member = { readonly entry: Entry; readonly name: string }
+export type Member = { readonly entry: Entry; readonly name: string }
 
 async function* members(
   { landed, file, signal }: Packed,
   unpacked: string,
   meter: Meter,
 ): AsyncGenerator<UnpackedFile> {
-  const options = { autoClose: false, decodeStrings: false, validateEntrySizes: true }
-  const archive = await told(landed.name, signal, () => openPromise(file, options))
+  const archive = await told(landed.name, signal, () => openArchive(file))
   try {
-    const entries = await told(landed.name, signal, () => entriesOf(archive, landed.name))
-    const format = packageFormatOf(entries.map(({ name }) => name))
+    const all = await told(landed.name, signal, () => entriesOf(archive, landed.name))
+    const entries = all.filter(({ name }) => isData(name))
+    const format = packageFormatOf(all.map(({ name: one }) => one.replaceAll('\\', '/')))
+    if (format === WORKBOOK) {
+      yield { name: landed.name, file }
+      return
+    }
     if (format !== undefined) throw refineErrors.REFINE_FILE_FORMAT(landed.name, format)
     if (entries.length === 0) throw new PackedFileError(landed.name, 'an archive with a file in it', 'one without any')
     for (const { entry, name: own } of entries) {
@@ -128,13 +132,18 @@ async function* members(
   }
 }
 
-async function entriesOf(archive: ZipFile, file: string): Promise<Member[]> {
+/** An archive, to be closed by the caller. */
+export async function openArchive(file: string): Promise<ZipFile> {
+  return await openPromise(file, { autoClose: false, decodeStrings: false, validateEntrySizes: true })
+}
+
+/** The members of an archive in order of name. @throws {PackedFileError} terminal: too many */
+export async function entriesOf(archive: ZipFile, file: string): Promise<Member[]> {
   if (archive.entryCount > MAX_MEMBERS)
     throw new PackedFileError(file, `at most ${MAX_MEMBERS} files in an archive`, `${archive.entryCount}`)
   const entries: Member[] = []
   for await (const entry of archive.eachEntry()) {
-    const name = shownName(entry as unknown as EntryOfBytes)
-    if (isData(name)) entries.push({ entry, name })
+    entries.push({ entry, name: shownName(entry as unknown as EntryOfBytes) })
   }
   return entries.sort((one, other) => (one.name < other.name ? -1 : 1))
 }

@@ -1,6 +1,7 @@
-import { binaryFormatOf, textFormatOf } from '@cinelake/csv'
+import { binaryFormatOf, packageFormatOf, textFormatOf, WORKBOOK } from '@cinelake/csv'
 import type { FileFormat, FileReading } from '@cinelake/pipeline'
 import { guessEncoding, createTranscoder } from '../read-csv/text-encoding.ts'
+import { entriesOf, openArchive } from '../read-csv/unpack-file.ts'
 import { firstBytes } from '../read-records/read-chunks.ts'
 import { refineErrors } from '../refine/errors.ts'
 
@@ -12,6 +13,8 @@ const READ: Readonly<Record<string, FileFormat>> = {
   'a Parquet file': 'parquet',
   JSON: 'json',
   'JSON, an object a line': 'ndjson',
+  [WORKBOOK]: 'xlsx',
+  XML: 'xml',
 }
 
 const NAMES: Readonly<Partial<Record<FileFormat, string>>> = {
@@ -19,6 +22,9 @@ const NAMES: Readonly<Partial<Record<FileFormat, string>>> = {
   json: 'JSON',
   ndjson: 'NDJSON',
   parquet: 'Parquet',
+  xlsx: 'XLSX',
+  xml: 'XML',
+  'fixed-width': 'text of fixed width',
 }
 
 /**
@@ -35,7 +41,9 @@ export async function formatOf(
   const isCsv = stated === 'csv' || (stated === undefined && isSaid)
   if (isCsv) return 'csv'
   const bytes = whole?.subarray(0, HEAD_BYTES) ?? (await firstBytes(file, HEAD_BYTES))
-  const binary = binaryFormatOf(bytes)
+  const binary = await binaryFormatIn(file, bytes)
+  // Such a text may begin with anything.
+  if (stated === 'fixed-width' && binary === undefined) return stated
   const label = binary ?? textFormatOf(asUtf8(bytes))
   const found = label === undefined ? undefined : READ[label]
   if (stated === undefined) {
@@ -55,8 +63,37 @@ export async function formatOf(
   )
 }
 
+/** Bytes of the directory of a compound file that are looked at: names of streams, 128 bytes each. */
+const DIRECTORY_BYTES = 16 * 1024
+
+/** The format of a file that is no text; where its first bytes leave it open, its own table of contents tells. */
+async function binaryFormatIn(file: string, bytes: Uint8Array): Promise<string | undefined> {
+  const found = binaryFormatOf(bytes)
+  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 4)).toString('latin1')
+  if (start === 'PK\u0003\u0004') {
+    using archive = closing(await openArchive(file).catch(() => undefined))
+    if (archive.it === undefined) return found
+    const members = await entriesOf(archive.it, file).catch(() => [])
+    const names = members.map(({ name }) => name.replaceAll('\\', '/'))
+    return names.length === 0 ? found : (packageFormatOf(names) ?? 'a zip archive')
+  }
+  if (start !== '\u00d0\u00cf\u0011\u00e0' || bytes.length < 512) return found
+  // Where the directory begins, in sectors. Source: MS-CFB, 2.2
+  const head = Buffer.from(bytes.buffer, bytes.byteOffset, 512)
+  const shift = head.readUInt16LE(30)
+  if (shift !== 9 && shift !== 12) return found
+  const directory = (head.readUInt32LE(48) + 1) * 2 ** shift
+  return binaryFormatOf(Buffer.concat([head, await firstBytes(file, DIRECTORY_BYTES, directory)]))
+}
+
+function closing(archive: Awaited<ReturnType<typeof openArchive>> | undefined) {
+  return { it: archive, [Symbol.dispose]: () => archive?.close() }
+}
+
 function startsAs(stated: FileFormat, bytes: Uint8Array): boolean {
   const first = Buffer.from(bytes).toString().trimStart()[0]
+  if (stated === 'xml') return first === undefined || first === '<'
+  if (stated === 'xlsx') return false
   return first === undefined || first === '{' || (first === '[' && stated === 'json')
 }
 

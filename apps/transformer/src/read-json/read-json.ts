@@ -100,7 +100,7 @@ export function readNdjson({ name, file, reading, columns }: JsonFile): RecordFi
  * The names in a path to the records of a document: `$.data['my items']`, `data.items`. Which forms are allowed is checked
  * with the pipeline.
  */
-function recordPath(text = '$'): readonly string[] {
+export function recordPath(text = '$'): readonly string[] {
   return [...text.replace(/^\$/, '').matchAll(/\['([^']*)'\]|\["([^"]*)"\]|\.?([^.[\]]+)/g)].map(
     ([, single, double, plain]) => single ?? double ?? plain ?? '',
   )

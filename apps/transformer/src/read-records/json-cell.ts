@@ -44,7 +44,7 @@ function numberFor(digits: string, type: string): string {
 const MOST_PLACES = 80
 
 /** `1.5e3` as `1500`: the same number, for columns of whole numbers and decimals. */
-function withoutExponent(number: string): string {
+export function withoutExponent(number: string): string {
   const [, sign = '', whole = '', fraction = '', exponent] = /^(-?)(\d+)(?:\.(\d*))?[eE]([-+]?\d+)$/.exec(number) ?? []
   const places = Number(exponent)
   if (exponent === undefined || Math.abs(places) > MOST_PLACES) return number

@@ -6,12 +6,14 @@ import type { Cell } from './record.ts'
 
 /**
  * The cells of an object for a contract's columns.
+ * @param meant what a value is for a column of a type
  * @returns a string for an object that is rejected: why, without its values
  */
 export function cellsOfObject(
   value: JsonValue,
   columns: readonly CheckedColumn[],
   finder: ColumnFinder,
+  meant: (value: JsonValue, type: string) => JsonValue = (found) => found,
 ): Cell[] | string {
   if (!isObject(value)) return `${kindOf(value)} in place of an object`
   try {
@@ -19,7 +21,7 @@ export function cellsOfObject(
     const cells: Cell[] = []
     for (const [index, { name, type }] of columns.entries()) {
       const found = values[index]
-      const cell = found === undefined ? null : cellOfJson(found, type)
+      const cell = found === undefined ? null : cellOfJson(meant(found, type), type)
       if (typeof cell === 'string') return `${cell} in \`${name}\``
       cells.push(cell)
     }

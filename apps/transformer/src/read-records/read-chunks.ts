@@ -14,7 +14,7 @@ const HEAD_BYTES = 4096
 type TextFile = { readonly name: string; readonly file: string; readonly encoding: FileReading['encoding'] }
 
 /** The bytes of a file from an offset on. Each chunk is a buffer of its own. */
-async function* bytesOf(file: string, start: number, signal: AbortSignal): AsyncGenerator<Buffer> {
+export async function* bytesOf(file: string, start: number, signal: AbortSignal): AsyncGenerator<Buffer> {
   try {
     for await (const chunk of createReadStream(file, { start, highWaterMark: CHUNK_BYTES, signal }))
       yield chunk as Buffer
@@ -53,9 +53,10 @@ function decoded(name: string, encoding: Encoding, decode: () => Uint8Array): Ui
   }
 }
 
-export async function firstBytes(file: string, count: number): Promise<Buffer> {
+/** @param start offset of the first of them */
+export async function firstBytes(file: string, count: number, start = 0): Promise<Buffer> {
   await using handle = await open(file, 'r')
-  const { bytesRead, buffer } = await handle.read(Buffer.alloc(count), 0, count, 0)
+  const { bytesRead, buffer } = await handle.read(Buffer.alloc(count), 0, count, start)
   return buffer.subarray(0, bytesRead)
 }
 

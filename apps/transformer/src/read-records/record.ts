@@ -1,3 +1,5 @@
+import type { GuessedEncoding } from '../read-csv/text-encoding.ts'
+
 /** What the text of a cell is, in one letter. It decides how the text becomes a column's value. */
 export const KIND = {
   text: 's',
@@ -11,6 +13,12 @@ export const KIND = {
   scalars: 'm',
   /** An object, or a list that is not for a column of lists, as JSON. */
   json: 'j',
+  /** A day, a time of day or both as ISO 8601 writes them, without a zone. */
+  time: 't',
+  /** A text of a file that has nothing else: what it means is to be found out, as in CSV. */
+  written: 'w',
+  /** What stands for a value that the file does not have: an error of a spreadsheet. */
+  error: 'e',
 } as const
 export type Kind = (typeof KIND)[keyof typeof KIND]
 
@@ -25,6 +33,8 @@ export type FoundRecord = {
   readonly line: number
   /** The place within the file where lines do not say it: `$.items[16]`. */
   readonly place?: string
+  /** The place of its value for a column, where that is known apart and has its line: `Sheet1!B7`. */
+  readonly placeOf?: (column: string) => string | undefined
   /** Why it is rejected, without its values. */
   readonly problem?: string
   /** Its text as received, bounded. */
@@ -45,6 +55,10 @@ export type RecordFile = {
   read(signal: AbortSignal): AsyncIterable<readonly FoundRecord[]>
   /** Of the latest pass. */
   readonly names: FieldNames
+  /** Of the latest pass: records at its end that are declared to be no rows. */
+  readonly footerCount?: number
+  /** Of the latest pass: present where no encoding is declared and the bytes do not prove it. */
+  readonly guessed?: GuessedEncoding | undefined
 }
 
 /** Records of a batch. */

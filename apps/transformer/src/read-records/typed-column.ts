@@ -30,8 +30,14 @@ function readKind(kind: Kind, column: CheckedColumn, raw: Sql, nulls: readonly s
   const no = { value: `CAST(NULL AS ${type})`, text: withoutWords(raw, nulls, reading) }
   const isList = type.endsWith('[]')
   // One value in an object or list is meant.
-  if (reading.path !== undefined) return readColumn(column, raw, nulls, true)
+  if (reading.path !== undefined && kind !== KIND.error) return readColumn(column, raw, nulls, true)
   switch (kind) {
+    case KIND.error:
+      return no
+    case KIND.written:
+      return readColumn(column, raw, nulls)
+    case KIND.time:
+      return textOf({ type, reading: plainTime(reading, type) }, raw, nulls)
     case KIND.json:
       return type === 'VARCHAR' ? { value: raw, text: raw } : no
     case KIND.texts:
@@ -61,6 +67,15 @@ function textOf(column: Column, raw: Sql, nulls: readonly string[]): ColumnSql {
 
 function isNumeric(type: string): boolean {
   return /^(?:BIGINT|INTEGER|DOUBLE|DECIMAL)/.test(type)
+}
+
+/** Of a day with a time, which has to be midnight then. */
+const ISO_DAYS = ['%Y-%m-%d', '%Y-%m-%d %H:%M:%S', '%Y-%m-%dT%H:%M:%S']
+
+/** A time that came as one is in no format of a text. */
+function plainTime(reading: Column['reading'], type: string): Column['reading'] {
+  const formats = type === 'DATE' ? ISO_DAYS : undefined
+  return { ...reading, formats, language: undefined, pivotYear: undefined }
 }
 
 /** A number that came as one has no thousands separators, and a point. */

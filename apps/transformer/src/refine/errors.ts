@@ -28,9 +28,18 @@ export const refineErrors = defineErrors({
    * @param actual the format found: "a PDF"
    * @param expected the format that the dataset states
    */
-  REFINE_FILE_FORMAT: terminal((file: string, actual: string, expected = 'CSV, JSON, NDJSON or Parquet') => [
+  REFINE_FILE_FORMAT: terminal((file: string, actual: string, expected = 'CSV, JSON, NDJSON, Parquet, XLSX or XML') => [
     `file has another format [file=${file}]: expected ${expected}, plain or packed with gzip, zip or zstd, got ${actual}; have it sent in such a format, or name only such files under \`files\` in pipeline.yaml`,
     { file, actual },
+  ]),
+
+  /**
+   * A workbook of which it is not clear what is meant, or that does not fit into memory. Names sheets, never their content.
+   * @param remedy what to do
+   */
+  REFINE_WORKBOOK_REFUSED: terminal((file: string, expected: string, actual: string, remedy: string) => [
+    `workbook cannot be read [file=${file}]: expected ${expected}, got ${actual}; ${remedy}`,
+    { file },
   ]),
 
   /** A file whose header lacks columns that the contract requires. Names columns, never their content. */

@@ -121,16 +121,25 @@ async function* withRecords(
           batch = next.value
         }
         const record = batch[ordinal - first]
-        const { line = 0, place, problem = TOO_LONG } = record ?? {}
+        const { line = 0, problem = TOO_LONG } = record ?? {}
+        const place = record?.placeOf?.(columnIn(rules)) ?? record?.place
         const file = place === undefined ? name : `${name} ${place}`
         const what = rules === ROW_SHAPE ? problem : found
-        rows.push([file, String(line), rules, what, String(kept), record?.raw() ?? null])
+        // A cell's place has its row.
+        const ofLine = record?.placeOf === undefined ? String(line) : null
+        rows.push([file, ofLine, rules, what, String(kept), record?.raw() ?? null])
       }
       yield rows
     }
   } finally {
     await records.return?.()
   }
+}
+
+/** The column of the first rule in a list: `price` of `type(price)`; the empty text for a rule without one. */
+function columnIn(rules: string): string {
+  const [first = ''] = rules.split('\u001f')
+  return /^\w+\((.*)\)$/.exec(first)?.[1] ?? ''
 }
 
 function damageOf({ encoding }: ReadableCsv): string {

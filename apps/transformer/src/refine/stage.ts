@@ -13,7 +13,7 @@ import { type CsvSource, type ForeseenCsv, type ReadableCsv, makeReadable, readW
 import { needsCopy } from '../read-csv/declared-rows.ts'
 import { type UnpackedFile, unpack } from '../read-csv/unpack-file.ts'
 import { formatOf } from '../read-format/detect-format.ts'
-import { readJson, readNdjson } from '../read-json/read-json.ts'
+import { namesFields, openRecords } from '../read-format/open-records.ts'
 import { recordSource, writeRecords } from '../read-records/write-records.ts'
 import { REMAINING, stageDeletions } from './deletions.ts'
 import { FileUnreadableError, refineErrors } from './errors.ts'
@@ -197,14 +197,17 @@ async function stageCsv(unpacked: UnpackedFile, file: LandedFile, place: Place):
 }
 
 /** A file that came in another format than CSV. */
-async function stageReceived(unpacked: UnpackedFile, format: FileFormat, place: Place): Promise<StagedFile> {
+async function stageReceived(
+  unpacked: UnpackedFile,
+  format: Exclude<FileFormat, 'csv'>,
+  place: Place,
+): Promise<StagedFile> {
   if (format === 'parquet') return await stageReceivedParquet(unpacked, place)
   const { dataset, deps, index } = place
   const { name } = unpacked
   const { reading } = dataset
   const { columns } = dataset.contract
-  const open = { name, file: unpacked.file, reading, columns }
-  const records = format === 'json' ? readJson(open) : readNdjson(open)
+  const records = openRecords(format, { name, file: unpacked.file, reading, columns, limits: deps.limits })
   const copyTo = join(deps.textDirectory, `records-${index}.csv`)
   const written = await writeRecords(records, columns, copyTo, deps.signal)
   const { found, unknown } = records.names
@@ -227,7 +230,9 @@ async function stageReceived(unpacked: UnpackedFile, format: FileFormat, place: 
     ...broken,
     unknown,
     missing: missing.map((column) => column.name),
-    ofRecords: true,
+    ...(namesFields(format) && { ofRecords: true }),
+    ...(records.footerCount && { footerCount: records.footerCount }),
+    ...(records.guessed && { guessed: new Map([[name, records.guessed]]) }),
   }
 }
 

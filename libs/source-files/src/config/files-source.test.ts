@@ -20,9 +20,49 @@ test.each([
   [{ records: '$.items' }, ['`records` does not go with a format that is found out']],
   [{ format: 'csv', records: '$.items' }, ['`records` does not go with `format: csv`']],
   [{ format: 'json', delimiter: ';' }, ['`delimiter` does not go with `format: json`']],
+  [{ format: 'xml', records: '$.r.o', encoding: 'utf-8' }, []],
+  [{ format: 'xlsx', sheet: 2, range: 'B3:F', skip: 1, headerLines: 2, footer: 1, mergedCells: 'fill' }, []],
+  [{ format: 'xlsx', delimiter: ';' }, ['`delimiter` does not go with `format: xlsx`']],
+  [{ sheet: 'A' }, ['`sheet` does not go with a format that is found out']],
+  [{ format: 'fixed-width', widths: [1, 2], header: false, comment: '*' }, []],
+  [{ format: 'fixed-width', fields: [{ name: 'a', start: 1, width: 2 }], skip: 1 }, []],
+  [{ format: 'fixed-width' }, ['`format: fixed-width` has no fields']],
+  [
+    { format: 'fixed-width', widths: [1], fields: [{ name: 'a', start: 1, width: 1 }] },
+    ['`widths` and `fields` say the same'],
+  ],
+  [
+    { format: 'fixed-width', header: true, fields: [{ name: 'a', start: 1, width: 1 }] },
+    ['`header` does not go with `fields`, which names the columns'],
+  ],
   [{ format: 'parquet', encoding: 'utf-8' }, ['`encoding` does not go with `format: parquet`']],
 ] as const)('options of how files are read go with their format: %j', (read, problems) => {
-  expect(messagesOf({ read })).toEqual(problems)
+  expect(messagesOf({ read } as unknown as Partial<FilesDatasetText>)).toEqual(problems)
+})
+
+test('fields without a start follow the one before', () => {
+  const fields = [
+    { name: 'a', width: 4 },
+    { name: 'b', start: 7, width: 2 },
+    { name: 'c', width: 3 },
+  ]
+  const datasets = { orders: { files: '*.txt', read: { format: 'fixed-width', fields } } }
+  const found = filesConfig.text.safeParse({ type: 'files', path: 'in', datasets })
+  expect(found.data?.datasets['orders']?.read?.fields?.map(({ start }) => start)).toEqual([1, 7, 9])
+})
+
+test.each([
+  ['B3:F200', true],
+  ['B3:F', true],
+  ['B:F', true],
+  ['B3', true],
+  ['3:200', true],
+  ['B', false],
+  ['Sheet1!B3', false],
+  ['b3:f4', false],
+])('the cells %s are a range: %s', (range, isRange) => {
+  const datasets = { orders: { files: '*.xlsx', read: { format: 'xlsx', range } } }
+  expect(filesConfig.text.safeParse({ type: 'files', path: 'in', datasets }).success).toBe(isRange)
 })
 
 test.each([

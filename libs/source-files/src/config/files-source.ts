@@ -104,6 +104,25 @@ export const FilesSource = z.object({
 })
 export type FilesSource = z.infer<typeof FilesSource>
 
+/** Cells of a sheet: `B3:F200`, `B3:F`, `B:F`, `3:200`, or `B3` for all from there on. */
+const RANGE =
+  /^(?:[A-Z]{1,3}[1-9]\d{0,6}(?::(?:[A-Z]{1,3})?(?:[1-9]\d{0,6})?)?|[A-Z]{1,3}:[A-Z]{1,3}|[1-9]\d{0,6}:[1-9]\d{0,6})$/
+
+/** Characters of a line of fixed width. */
+const width = z.int().min(1).max(1_000_000)
+
+/** The fields of a line, each after the one before unless its start is given. */
+function placed<Field extends { readonly start?: number | undefined; readonly width: number }>(
+  fields: readonly Field[],
+) {
+  let next = 1
+  return fields.map((field) => {
+    const { start = next } = field
+    next = start + field.width
+    return { ...field, start }
+  })
+}
+
 /** A path of names in a JSON document. */
 const RECORDS = /^\$(?:\.[^.[\]*\s]+|\['[^']*'\]|\["[^"]*"\])*$/
 
@@ -169,7 +188,46 @@ const filesDataset = mapping({
     records: text
       .regex(RECORDS, "expected a path of names, such as `$.data.items` or `$['my items']`")
       .optional()
-      .describe('JSON: where the records are, as a path of names: `$.data.items`. Default: the document itself.'),
+      .describe(
+        'JSON and XML: where the records are, as a path of names: `$.data.items`. Default: the document itself; the elements in the root.',
+      ),
+    sheet: z
+      .union([text, z.int().min(1)])
+      .optional()
+      .describe('XLSX: name or number of the worksheet. Default: the only visible one with rows.'),
+    range: z
+      .string()
+      .regex(RANGE, 'expected cells such as `B3:F200`, `B3:F`, `B:F` or `B3`')
+      .optional()
+      .describe('XLSX: the cells that are read, header included: `B3:F`. Default: all.'),
+    mergedCells: z
+      .enum(['fill', 'empty'])
+      .optional()
+      .describe(
+        'XLSX: cells that are merged with the first of their area have its value (`fill`) or none (`empty`). Default: their row is rejected.',
+      ),
+    widths: z
+      .array(width)
+      .min(1)
+      .optional()
+      .describe('Fixed width: characters of each field, one field after the other.'),
+    fields: z
+      .array(
+        mapping({
+          name: text.describe('As the name in a header would be.'),
+          start: z
+            .int()
+            .min(1)
+            .max(1_000_000)
+            .optional()
+            .describe('The first character, from 1. Default: after the field before.'),
+          width: width.describe('Characters.'),
+        }),
+      )
+      .min(1)
+      .transform(placed)
+      .optional()
+      .describe('Fixed width: the fields of a line by name. There is no header then.'),
     encoding: encoding
       .optional()
       .describe('A name of the WHATWG encoding standard, such as `windows-1251`. Default: found out from the file.'),
@@ -262,18 +320,35 @@ function readDataset(name: string, details: FilesDatasetText, place: SourcePlace
   }
 }
 
+const SHEETS = ['csv', 'xlsx'] as const
+const LINES = ['csv', 'fixed-width'] as const
+const ROWS = ['csv', 'xlsx', 'fixed-width'] as const
+
 /** The formats of options that are not for CSV alone. */
-const FORMATS_OF: Readonly<Record<string, readonly string[]>> = {
-  records: ['json'],
-  encoding: ['csv', 'json', 'ndjson'],
+const FORMATS_OF: Readonly<Record<string, readonly FileFormat[]>> = {
+  records: ['json', 'xml'],
+  sheet: ['xlsx'],
+  range: ['xlsx'],
+  mergedCells: ['xlsx'],
+  widths: ['fixed-width'],
+  fields: ['fixed-width'],
+  encoding: ['csv', 'json', 'ndjson', 'xml', 'fixed-width'],
+  header: ROWS,
+  headerLines: SHEETS,
+  skip: ROWS,
+  comment: LINES,
+  footer: ROWS,
+  blankRows: ROWS,
+  missingCells: LINES,
 }
 
-function checkFormat({ read }: FilesDatasetText, { text, path, problems }: SourcePlace): void {
+function checkFormat({ read }: FilesDatasetText, place: SourcePlace): void {
   if (read === undefined) return
+  const { text, path, problems } = place
   for (const [option, value] of Object.entries(read)) {
     if (value === undefined || option === 'format' || option === 'nulls') continue
     const formats = FORMATS_OF[option] ?? ['csv']
-    const fits = read.format === undefined ? option !== 'records' : formats.includes(read.format)
+    const fits = read.format === undefined ? formats.includes('csv') : formats.includes(read.format)
     if (fits) continue
     const of = formats.map((format) => `\`format: ${format}\``).join(' or ')
     problems.error(
@@ -282,6 +357,24 @@ function checkFormat({ read }: FilesDatasetText, { text, path, problems }: Sourc
       `it is for ${of}: state that, or leave \`${option}\` out`,
     )
   }
+  if (read.format === 'fixed-width') checkFields(read, place)
+}
+
+function checkFields(
+  { widths, fields, header }: NonNullable<FilesDatasetText['read']>,
+  { text, path, problems }: SourcePlace,
+): void {
+  const at = (option: string) => text.at([...path, 'read', option])
+  if (widths === undefined && fields === undefined)
+    problems.error(at('format'), '`format: fixed-width` has no fields', 'add `widths` or `fields`: where each field is')
+  if (fields === undefined) return
+  if (widths !== undefined) problems.error(at('widths'), '`widths` and `fields` say the same', 'leave one of them out')
+  if (header !== undefined)
+    problems.error(
+      at('header'),
+      '`header` does not go with `fields`, which names the columns',
+      'leave it out; `skip: 1` passes over a line of names',
+    )
 }
 
 function checkMissing({ whenMissing, onProblem }: FilesDatasetText, { text, path, problems }: SourcePlace): void {
