@@ -42,7 +42,7 @@ describe('files', () => {
     const { exitCode, notes } = await given.try('shop/orders')
 
     expect(notes).toContain(
-      'orders.csv]: expected CSV, of which alone a draft is made, plain or packed with gzip, zip or zstd, got an Excel workbook (XLSX);',
+      'orders.csv]: expected CSV, JSON, NDJSON or Parquet, of which alone a draft is made, plain or packed with gzip, zip or zstd, got an Excel workbook (XLSX);',
     )
     expect(exitCode).toBe(2)
   })
