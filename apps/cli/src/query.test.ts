@@ -132,9 +132,20 @@ describe('the lake', () => {
   })
 
   test('nothing in it is changed', async () => {
-    for (const sql of ['DROP VIEW orders', 'SELECT 1; SELECT 2', 'CREATE TABLE t AS SELECT 1']) {
-      expect((await query('--lake', sql)).exitCode).toBe(2)
+    const file = join(starter.state, 'lake', 'written.csv')
+    for (const sql of [
+      'DROP VIEW orders',
+      'SELECT 1; SELECT 2',
+      'CREATE TABLE t AS SELECT 1',
+      `COPY (SELECT 1) TO '${file}'`,
+      `EXPLAIN ANALYZE COPY (SELECT 1) TO '${file}'`,
+      `EXPLAIN (ANALYZE) COPY (SELECT 1) TO '${file}'`,
+      `SELECT * FROM read_text('${file}')`,
+      "SELECT getenv('PATH')",
+    ]) {
+      expect(await query('--lake', sql)).toMatchObject({ exitCode: 2 })
     }
+    await expect(stat(file)).rejects.toThrow('ENOENT')
   })
 
   test('a query that takes too long is stopped', async () => {

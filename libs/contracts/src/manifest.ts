@@ -20,6 +20,11 @@ export const LandedFile = z.object({
   delimiter: z.string().length(1).optional(),
   /** Made from records (JSON, XML) that each have the fields they have: a column that none of them had is not in the file. */
   ofRecords: z.literal(true).optional(),
+  /**
+   * A file of typed rows: some values of the columns `of` do not fit the type that their column landed as. There they
+   * are NULL, and the struct `column` holds them as the source wrote them, in fields with the names of `of`.
+   */
+  unfit: z.object({ column: z.string().min(1), of: z.array(z.string()).min(1) }).optional(),
   /** The label of the window that a late file belongs to, if it differs from the manifest's. */
   lateFor: z.string().optional(),
 })

@@ -8,7 +8,7 @@ import { databaseQuestions } from './config/questions.ts'
 import { createDatabaseTasks, type DatabaseTasksDeps } from './database-tasks.ts'
 import { listWanted } from './discover-tables.ts'
 import { fullName } from './errors.ts'
-import type { SourceDatabase, SourceRow } from './source-database.ts'
+import type { SourceColumn, SourceDatabase, SourceRow } from './source-database.ts'
 import { withDatabase, type DatabaseDeps } from './with-database.ts'
 
 export type DatabasePreviewDeps = Pick<PreviewDeps, 'limit' | 'signal' | 'format'> &
@@ -99,9 +99,13 @@ async function previewDatabase(
         sourceType,
         isNeverNull: !nullable,
       })),
-      rows: rows.slice(0, limit),
+      rows: rows.slice(0, limit).map((row) => row.map((value, index) => shownOf(columns[index], value))),
       isAll: rows.length <= limit,
       primaryKey,
     }
   })
+}
+
+function shownOf({ shown }: Partial<SourceColumn> = {}, value: string | null): string | null {
+  return value === null || shown === undefined ? value : shown(value)
 }

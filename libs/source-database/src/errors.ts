@@ -107,26 +107,6 @@ export const databaseSourceErrors = defineErrors({
     { ...place, table: fullName(table), column },
   ]),
 
-  /** Values that the database can hold and the landed type cannot. The values are not shown. */
-  DATABASE_VALUE_UNFIT: terminal(
-    (
-      place: DatabaseLocation,
-      table: TableName,
-      column: { readonly name: string; readonly sourceType: string; readonly type: string },
-      count: number,
-    ) => [
-      `values do not fit their type [${at(place)} table=${fullName(table)} column=${column.name} values=${count}]: expected ${column.sourceType} values that ${column.type} can hold; correct them in the database, or copy a view that casts the column to text`,
-      {
-        ...place,
-        table: fullName(table),
-        column: column.name,
-        sourceType: column.sourceType,
-        type: column.type,
-        count,
-      },
-    ],
-  ),
-
   /** Not all rows that were read have landed. */
   DATABASE_ROWS_LOST: transient((place: DatabaseLocation, table: TableName, expected: number, actual: number) => [
     `rows were lost on the way [${at(place)} table=${fullName(table)}]: expected ${expected} rows in the file, got ${actual}; the next attempt reads the table again`,

@@ -9,8 +9,14 @@ export type SourceColumn = {
   readonly type: string
   /** False: the column is NOT NULL. */
   readonly nullable: boolean
-  /** The engine's SQL that converts a text column, given as an SQL expression, to `type`. */
+  /** The engine's SQL that converts a text column, given as an SQL expression, to `type`. Fails for a text that does not fit. */
   readonly fromText: (text: string) => string
+  /** The engine's SQL for such a text as people know it; if absent, it is as the database sends it. */
+  readonly unfitText?: (text: string) => string
+  /** A text that the database sends as people know it; if absent, it is as it is sent. */
+  readonly shown?: (text: string) => string
+  /** Like `fromText`, where digits of a second beyond microseconds may be cut off; absent where there can be none. */
+  readonly cutFromText?: (text: string) => string
 }
 
 export type SourceTable = {

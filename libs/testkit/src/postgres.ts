@@ -11,7 +11,10 @@ export interface PostgresServer extends AsyncDisposable {
   /** The file of a certificate to trust for TLS. Undefined where the server is not the tests' own. */
   readonly certificate: string | undefined
   /** A new, empty database of its own, dropped on dispose with all connections to it. */
-  createDatabase(): Promise<AsyncDisposable & { readonly name: string; readonly url: string }>
+  createDatabase(options?: {
+    /** `SQL_ASCII`: its texts are any bytes. By default the server's own encoding. */
+    readonly encoding?: 'SQL_ASCII'
+  }): Promise<AsyncDisposable & { readonly name: string; readonly url: string }>
   /**
    * Ends all its processes at once, as a crash does, and starts it again. Undefined where the server is not the tests'
    * own.
@@ -50,9 +53,10 @@ function serve(started: StartedPostgres): PostgresServer {
     port: port === '' ? 5432 : Number(port),
     certificate: started.certificate,
     crash: started.crash,
-    async createDatabase() {
+    async createDatabase({ encoding } = {}) {
       const name = `cinelake_test_${randomBytes(6).toString('hex')}`
-      await run(started.url, `CREATE DATABASE ${name} TEMPLATE template0`)
+      const encoded = encoding === undefined ? '' : ` ENCODING '${encoding}' LC_COLLATE 'C' LC_CTYPE 'C'`
+      await run(started.url, `CREATE DATABASE ${name} TEMPLATE template0${encoded}`)
       const url = new URL(started.url)
       url.pathname = name
       return {

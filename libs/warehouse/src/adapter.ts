@@ -25,15 +25,13 @@ export type WarehouseAdapter = Pick<
 > & {
   /** @returns the port's error, without values of rows; what was thrown when it is not the database's */
   readonly loadError: (thrown: unknown, about: About) => unknown
-  /** As `loadError`, of a look-up that is no load. */
-  readonly lookupError?: (thrown: unknown, about: About) => unknown
   /** Where nothing was set up: none. */
   records(): Promise<readonly LoadedRecord[]>
 }
 
 /** The port over an adapter. Disposing it does not close the database. */
 export function warehouseOf(adapter: WarehouseAdapter): Warehouse {
-  const { location, loadError, lookupError = loadError } = adapter
+  const { location, loadError } = adapter
   const loading = async <Result>(table: string, signal: AbortSignal | undefined, work: () => Promise<Result>) =>
     await translated((error) => {
       // After a cancellation, other errors are its consequence.
@@ -41,7 +39,7 @@ export function warehouseOf(adapter: WarehouseAdapter): Warehouse {
       return loadError(error, { table, location })
     }, work)
   const lookingUp = async <Result>(table: string, work: () => Promise<Result>) =>
-    await translated((error) => lookupError(error, { table, location }), work)
+    await translated((error) => loadError(error, { table, location }), work)
   const records = async () => await lookingUp(RECORDS, async () => await adapter.records())
   return {
     location,

@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { CancelledError, ConfigError } from '@cinelake/core'
 import type { DeltaTable } from '@cinelake/delta'
-import type { SqlSession } from '@cinelake/engine'
+import { complaintOf, objectionsToQuery, type SqlSession } from '@cinelake/engine'
 import type { Lake } from '@cinelake/lake'
 import { identifier } from '@cinelake/sql'
 import type { QueryBatch, Warehouse } from '@cinelake/warehouse'
@@ -128,6 +128,18 @@ async function queryMart(asked: Asked): Promise<void> {
   )
 }
 
+/**
+ * A query of the lake may do what one of the mart may: compute over tables. Some functions read or change more than their
+ * arguments. A text that is no query is refused by the engine, which says where.
+ * @throws {ConfigError} terminal
+ */
+async function refuseForeign(session: Pick<SqlSession, 'parse'>, sql: string): Promise<void> {
+  const [tree] = await session.parse([sql])
+  const [objection] = complaintOf(tree) === undefined ? objectionsToQuery(tree, new Set()) : []
+  if (objection === undefined) return
+  throw new ConfigError('the query is refused', [`${objection.message}; ${objection.remedy}`])
+}
+
 async function queryLake(asked: Asked): Promise<void> {
   const { sql, options, config, timeoutMs, format, context } = asked
   const isMeant = mentionedIn(sql)
@@ -138,6 +150,7 @@ async function queryLake(asked: Asked): Promise<void> {
   const timeout = AbortSignal.timeout(timeoutMs)
   const signal = AbortSignal.any([context.signal, timeout])
   try {
+    await refuseForeign(session, sql)
     const columns = await session.describe(sql)
     const source: RowSource = async (take) => {
       await take({ columns, rows: [] })

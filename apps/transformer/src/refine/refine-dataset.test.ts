@@ -798,9 +798,88 @@ describe('a landed database table', () => {
       rejects: { 'type(score)': 1, 'required(id)': 1 },
     })
     expect(await refinery.rowsOf('_rejects/orders', 'ALL', 'rule, file, line, raw')).toEqual([
-      { rule: 'required(id)', file: 'part-00000.parquet', line: null, raw: '{"ID":null,"Score":1.0,"note":"x"}' },
-      { rule: 'type(score)', file: 'part-00000.parquet', line: null, raw: '{"ID":2,"Score":8.75,"note":null}' },
+      { rule: 'required(id)', file: 'part-00000.parquet', line: 3, raw: '{"ID":null,"Score":1.0,"note":"x"}' },
+      { rule: 'type(score)', file: 'part-00000.parquet', line: 2, raw: '{"ID":2,"Score":8.75,"note":null}' },
     ])
+  })
+
+  test('of which a rejected row holds NaN and infinity is kept as JSON that everybody reads', async () => {
+    await using refinery = await aRefinery()
+    const content = await parquet(
+      refinery,
+      `SELECT NULL::INTEGER AS id, 'nan'::DOUBLE AS a, '-inf'::FLOAT AS b, ['inf'::DOUBLE, 1.5, NULL] AS c, [2.5::DOUBLE] AS d, NULL::DOUBLE AS e, 0.1::DOUBLE AS f`,
+    )
+    await refinery.refineFiles(aDataset({ columns: [aColumn('id', { type: 'INTEGER', required: true })] }), {
+      files: { 'part-00000.parquet': content },
+      manifest: { format: 'parquet', rowCount: 1 },
+    })
+    const [reject] = (await refinery.rowsOf('_rejects/orders', 'ALL', 'raw')) as { raw: string }[]
+    expect(JSON.parse(reject?.raw ?? '')).toEqual({
+      id: null,
+      a: 'NaN',
+      b: '-Infinity',
+      c: ['Infinity', '1.5', null],
+      d: [2.5],
+      e: null,
+      f: 0.1,
+    })
+  })
+
+  test('whose values do not all fit their types: such rows are rejected with the text, or are that text', async () => {
+    await using refinery = await aRefinery()
+    const unfit = `CASE WHEN score IS NULL THEN {'score': odd, 'noted': odd, 'note': odd, 'items': odd} END AS "cinelake.unfit"`
+    const content = await parquet(
+      refinery,
+      `SELECT id, score, score AS noted, note, [note] AS items, ${unfit}
+       FROM (VALUES (1, 8.7, 'n', ''), (2, NULL, 'm', 'NaN'), (3, NULL, NULL, '\\xff'), (4, NULL, 'o', 'none')) AS t(id, score, note, odd)`,
+    )
+    const refine = async (columns: Parameters<typeof aDataset>[0]['columns'], day: number) =>
+      await refinery.refineFiles(
+        aDataset({ name: `t${day}`, columns: [aColumn('id', { type: 'INTEGER' }), ...columns] }),
+        {
+          files: { 'part-00000.parquet': content },
+          day,
+          manifest: { format: 'parquet', rowCount: 4 },
+          unfit: { column: 'cinelake.unfit', of: ['score', 'noted', 'note', 'items'] },
+        },
+      )
+
+    const typed = aColumn('score', { type: 'DECIMAL(4,1)', reading: { nulls: ['none'] } })
+    expect(await refine([typed], 1)).toMatchObject({
+      balance: { in: 4, out: 2, rejected: 2 },
+      rejects: { 'type(score)': 2 },
+    })
+    expect(await refinery.rowsOf('t1', 'ALL', 'id, score')).toEqual([
+      { id: 1, score: '8.7' },
+      { id: 4, score: null },
+    ])
+    expect(await refinery.rowsOf('_rejects/t1', 'ALL', 'file, line, found, raw')).toEqual([
+      {
+        file: 'part-00000.parquet',
+        line: 2,
+        found: ['score=NaN'],
+        raw: '{"id":2,"score":"NaN","noted":"NaN","note":"NaN","items":"NaN"}',
+      },
+      {
+        file: 'part-00000.parquet',
+        line: 3,
+        found: [String.raw`score=\xff`],
+        raw: JSON.stringify({ id: 3, score: '\\xff', noted: '\\xff', note: '\\xff', items: '\\xff' }),
+      },
+    ])
+
+    // A number whose column is a text in the lake, and a text that is none.
+    expect(await refine([aColumn('noted')], 2)).toMatchObject({ balance: { out: 3, rejected: 1 } })
+    expect(await refinery.rowsOf('t2', 'ALL', 'id, noted')).toEqual([
+      { id: 1, noted: '8.7' },
+      { id: 2, noted: 'NaN' },
+      { id: 4, noted: 'none' },
+    ])
+    expect(await refine([aColumn('note')], 3)).toMatchObject({ balance: { out: 1 }, rejects: { 'type(note)': 3 } })
+    expect(await refine([aColumn('items', { type: 'VARCHAR[]' })], 4)).toMatchObject({
+      balance: { out: 1 },
+      rejects: { 'type(items)': 3 },
+    })
   })
 
   test.each(['parquet', 'csv'] as const)(

@@ -62,6 +62,8 @@ export type Landing = {
   readonly day?: number
   readonly generation?: number
   readonly manifest?: Partial<Manifest>
+  /** Of each of the files. */
+  readonly unfit?: LandedFile['unfit']
 }
 
 /** A separate lake and engine with the refine use case over them. */
@@ -97,7 +99,7 @@ export async function aRefinery(
 
   /** Lands files and makes the command for their refinement. */
   const land = async (dataset: CheckedDataset | undefined, landing: Landing): Promise<Refine> => {
-    const { files, day = 1, generation = 1 } = landing
+    const { files, day = 1, generation = 1, unfit } = landing
     const window = dayWindow(day)
     const run = `shop@${window.label}`
     const name = dataset?.name ?? 'orders'
@@ -143,7 +145,7 @@ export async function aRefinery(
       dataset: name,
       window,
       format: 'csv',
-      files: landed,
+      files: landed.map((file) => ({ ...file, ...(unfit && { unfit }) })),
       ...landing.manifest,
     }
     const path = manifestPath('shop', window.label, taskFileName(task), generation)

@@ -1,4 +1,4 @@
-import { identifier, literal } from '@cinelake/sql'
+import { literal } from '@cinelake/sql'
 import { splitFields } from '@cinelake/csv'
 import type { EngineColumn, SqlEngine, SqlSession } from '@cinelake/engine'
 import { RAW_LIMIT_BYTES } from '../read-csv/copy.ts'
@@ -18,6 +18,7 @@ import {
   rulesIn,
   WARNED,
 } from './stage-sql.ts'
+import { type Unfit, fieldsWithUnfit } from './unfit.ts'
 import { MAX_KEPT_ROWS } from '../write-rejects.ts'
 
 /**
@@ -42,7 +43,7 @@ FROM ${REJECTED}`
 /** The same for a task that a rule makes fail: rows that only broke a warning are not in the table either. */
 export const FAILED_REJECTS_QUERY = `${REJECTS_QUERY} WHERE NOT CAST(kept AS BOOLEAN)`
 
-/** The first rows that broke a rule, as `orders.csv:17`; for a landed table only its file. */
+/** The first rows that broke a rule, as `orders.csv:17`; for a landed table with the row's number in its file. */
 export async function placesOfRejects(
   rule: string,
   count: number,
@@ -157,18 +158,23 @@ function shapeOf({ sourceDialect, dialect: own, fieldCount }: ReadableCsv, raw: 
   return count === fieldCount ? 'text after a quote that closes' : `${count} of ${fieldCount} fields`
 }
 
-type LandedTable = { readonly name: string; readonly file: string; readonly landed: readonly EngineColumn[] }
+type LandedTable = {
+  readonly name: string
+  readonly file: string
+  readonly landed: readonly EngineColumn[]
+  readonly unfit?: Unfit | undefined
+}
 
-/** Keeps the rejected rows of a landed table, each as JSON. */
+/** Keeps the rejected rows of a landed table, each as JSON, with its number in the file from 1. */
 export async function keepParquetRejects(
-  { name, file, landed }: LandedTable,
+  { name, file, landed, unfit }: LandedTable,
   staged: StagedRows,
   { session, signal }: Deps,
 ): Promise<void> {
-  const row = landed.map((column) => `${identifier(column.name)} := source.${identifier(column.name)}`).join(', ')
+  const row = fieldsWithUnfit(landed, unfit, 'source')
   await session.run(
     `INSERT INTO ${REJECTED}
-SELECT ${literal(name)}, NULL, rejected.rules, rejected.found, CAST(rejected.kept AS VARCHAR), CAST(to_json(struct_pack(${row})) AS VARCHAR)
+SELECT ${literal(name)}, CAST(rejected.ordinal + 1 AS VARCHAR), rejected.rules, rejected.found, CAST(rejected.kept AS VARCHAR), CAST(to_json(struct_pack(${row})) AS VARCHAR)
 FROM (${await brokenSql(staged, { session, signal })}) AS rejected
 JOIN ${landedWithOrdinal(file, landed)} AS source ON source.${ORDINAL} = rejected.ordinal`,
     { signal },

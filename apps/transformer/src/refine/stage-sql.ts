@@ -6,6 +6,7 @@ import { FILE_COLUMN, FLAG_COLUMN, csvRelation, fieldColumn } from '../read-csv/
 import { type ColumnSql, mayMisfit, readColumn } from '../read-value/column.ts'
 import { readLanded } from '../read-value/landed.ts'
 import { hasNul, isTextual } from '../read-value/text.ts'
+import { type Unfit, orUnfit } from './unfit.ts'
 
 /** The landed file of a row, by its index in the manifest's files in order of name. */
 export const FILE = identifier('cinelake.file')
@@ -78,20 +79,32 @@ export function csvSource(csv: ForeseenCsv, { contract, reading }: CheckedDatase
   }
 }
 
-/** The rows of a Parquet file. @param options its rows to take, and how a typed column is read */
+type ParquetOptions = {
+  /** The rows to take; all of them if empty. */
+  readonly where?: string
+  /** How a typed column is read. */
+  readonly read?: typeof readLanded
+  readonly unfit?: Unfit | undefined
+}
+
+/** The rows of a Parquet file. */
 export function parquetSource(
   file: string,
   landed: readonly { readonly name: string; readonly type: string }[],
   places: readonly (number | undefined)[],
   { contract, reading }: CheckedDataset,
-  { where = '', read = readLanded } = {},
+  { where = '', read = readLanded, unfit }: ParquetOptions = {},
 ): StageSource {
   const fields = landed.map(({ name }, place) => `${identifier(name)} AS ${identifier(fieldColumn(place))}`)
+  const texts = identifier(fieldColumn(landed.findIndex(({ name }) => name === unfit?.column)))
   const columns = contract.columns.map((column, index) => {
     const place = places[index]
-    const type = place === undefined ? undefined : landed[place]?.type
-    if (place === undefined || type === undefined) return absent(column)
-    return read(column, identifier(fieldColumn(place)), type, reading.nulls)
+    const found = place === undefined ? undefined : landed[place]
+    if (place === undefined || found === undefined) return absent(column)
+    const { name, type } = found
+    const sql = read(column, identifier(fieldColumn(place)), type, reading.nulls)
+    if (unfit?.of.includes(name) !== true) return sql
+    return orUnfit(sql, { column, texts, name, landed: type, nulls: reading.nulls })
   })
   return {
     relation: `(SELECT ${fields.join(', ')} FROM ${landedParquet(file)}${where === '' ? '' : ` WHERE ${where}`})`,

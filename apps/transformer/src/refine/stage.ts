@@ -268,12 +268,14 @@ async function stageParquet(file: LandedFile, place: Place, manifest: Manifest):
   const local = { file: locals.files[0] ?? '' }
   const landed = await deps.session.describe(`SELECT * FROM ${landedParquet(local.file)}`)
   const isOfChanges = hasDeletions(manifest)
-  const names = landed.map(({ name }) => name).filter((name) => !isOfChanges || name !== DELETED_COLUMN)
+  const { unfit } = file
+  const own = landed.filter(({ name }) => name !== unfit?.column && (!isOfChanges || name !== DELETED_COLUMN))
+  const names = own.map(({ name }) => name)
   const match = matchColumns(names, dataset.contract.columns)
   if (match.problems.length > 0) {
     throw refineErrors.REFINE_HEADER_MISMATCH(file.name, 1, `the columns of the contract`, match.problems.join('; '))
   }
-  const sourceOf = (where = '') => parquetSource(local.file, landed, match.places, dataset, { where })
+  const sourceOf = (where = '') => parquetSource(local.file, landed, match.places, dataset, { where, unfit })
   const found = await stage(sourceOf(isOfChanges ? REMAINING : ''), place)
   const gone = sourceOf(DELETED_COLUMN)
   const deleted = isOfChanges
@@ -284,7 +286,7 @@ async function stageParquet(file: LandedFile, place: Place, manifest: Manifest):
   if (landedCount !== undefined && landedCount !== foundCount)
     throw refineErrors.REFINE_RECORDS_LOST(file.name, landedCount, foundCount)
   if (isAny(found))
-    await keepParquetRejects({ name: file.name, file: local.file, landed }, { path: place.path, ...found }, deps)
+    await keepParquetRejects({ name: file.name, file: local.file, landed, unfit }, { path: place.path, ...found }, deps)
   return {
     names: [file.name],
     placeOf: inFile(file.name),

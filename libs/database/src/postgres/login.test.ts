@@ -2,11 +2,12 @@
 import { silentLog } from '@cinelake/core'
 import { recordingLog, until } from '@cinelake/testkit'
 import { findPostgres } from '@cinelake/testkit/postgres'
+import { startProxy } from '@cinelake/testkit/proxy'
 import { sql } from 'kysely'
 import { randomBytes } from 'node:crypto'
 import { afterAll, describe, expect, test } from 'vitest'
 import { noCredential } from '../no-credential.fixture.ts'
-import { closeClient, openPostgresDatabase } from './postgres.ts'
+import { closeClient, openPostgresConnections, openPostgresDatabase } from './postgres.ts'
 
 const { server, missing } = await findPostgres()
 afterAll(async () => {
@@ -40,6 +41,34 @@ describe.skipIf(server === undefined)(`logging in to a PostgreSQL server${reason
         await expect(connecting).rejects.not.toHaveProperty('message', expect.stringContaining('hunter2'))
       }
     }
+  })
+
+  test('that takes too long is told apart from connections that are all in use', async () => {
+    await using database = await server!.createDatabase()
+    await using proxy = await startProxy({ host: server!.host, port: server!.port })
+    const url = new URL(database.url)
+    const config = { host: proxy.host, port: proxy.port, user: url.username, database: url.pathname.slice(1) }
+    const password = decodeURIComponent(url.password)
+    await using opened = openPostgresConnections<unknown>(
+      { ...config, password, max: 1, connectionTimeoutMillis: 1000 },
+      { location: 'db', log: silentLog, cancel: async () => {} },
+    )
+    const unavailable = (reason: string) => ({
+      code: 'WAREHOUSE_UNAVAILABLE',
+      message: expect.stringContaining(reason),
+    })
+
+    const lent = await opened.acquire()
+    await expect(opened.acquire()).rejects.toMatchObject(unavailable('all connections are in use'))
+    lent.release(true)
+
+    proxy.hold()
+    const waiting = await Promise.allSettled([opened.acquire(), opened.acquire()])
+    const reasons = waiting.map((outcome) => (outcome.status === 'rejected' ? String(outcome.reason) : 'a connection'))
+    // Of the first one, which is being made, the driver says it.
+    expect(reasons[0]).toMatch(/timeout/)
+    expect(reasons[1]).toContain('no connection was made in time')
+    proxy.restore()
   })
 
   test.skipIf(server?.certificate === undefined)(

@@ -3,6 +3,7 @@ import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient } f
 import { setTimeout as pause } from 'node:timers/promises'
 import pg from 'pg'
 import type { AzureCredential, Database, DatabaseSettings } from '../database.ts'
+import { DatabaseUnavailableError } from '../errors.ts'
 import { parsePostgresAddress } from './address.ts'
 import { connectError, onConnection, pooledConfig, SESSION_SETTINGS } from './connection.ts'
 import { transientError } from './faults.ts'
@@ -37,6 +38,9 @@ const STATEMENT_TIMEOUT_MS = 120_000
 /** Milliseconds for a graceful close; then the connection is dropped. */
 const CLOSE_TIMEOUT_MS = 2000
 
+/** What the pool says of a caller that waited for a connection for too long. Source: pg-pool's index.js */
+const NONE_FREE = 'timeout exceeded when trying to connect'
+
 /** A PostgreSQL server; the first statement connects. @throws {ConfigError} terminal: an incomplete address */
 export async function openPostgresDatabase<Schema>(
   settings: DatabaseSettings,
@@ -69,9 +73,15 @@ export function openPostgresConnections<Schema>(
   pool.on('error', (error) => log.warn({ location, reason: error.message }, 'a connection to the database broke'))
   // The pool listens to its connections only while they are idle.
   pool.on('connect', (client) => client.on('error', () => {}))
+  let lent = 0
+  pool.on('acquire', () => (lent += 1))
+  pool.on('release', () => (lent -= 1))
   const acquire = async () =>
     await pool.connect().catch((error: unknown) => {
-      throw connectError(error, location)
+      // The pool says the same whether its connections are lent, or still being made.
+      if (!(error instanceof Error) || error.message !== NONE_FREE) throw connectError(error, location)
+      const reason = lent >= pool.options.max ? 'all connections are in use' : 'no connection was made in time'
+      throw new DatabaseUnavailableError(location, reason, { cause: error })
     })
   return {
     db: new Kysely<Schema>({ dialect: new PostgresDialect({ pool: translating({ pool, acquire, location }) }) }),

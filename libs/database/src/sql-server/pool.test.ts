@@ -49,6 +49,20 @@ describe('SDK protocol tests against the loopback endpoint: a pool of connection
     for (const session of lent) it.pool.release(session)
   })
 
+  test('whose server takes long to connect says that, and not that all are in use', async () => {
+    await using it = await given({ acquireTimeoutMs: 1000 })
+    const lent = await it.pool.acquire()
+    it.proxy.hold()
+
+    await expect(it.pool.acquire()).rejects.toMatchObject({
+      code: 'WAREHOUSE_UNAVAILABLE',
+      message: expect.stringContaining('no connection was made within 1 s'),
+    })
+
+    it.proxy.restore()
+    it.pool.release(lent)
+  })
+
   test.each([2812, 208])('of a server without application locks (%i) says so', async (number) => {
     await using it = await given()
     endpoint.before = (sql) => (sql.includes('sp_getapplock') ? number : undefined)

@@ -99,9 +99,12 @@ export async function openMssqlPool(
     try {
       return await pool.acquire().promise
     } catch (error) {
-      throw error instanceof TimeoutError
-        ? new DatabaseUnavailableError(location, 'all connections are in use', { cause: error })
-        : error
+      if (!(error instanceof TimeoutError)) throw error
+      const reason =
+        pool.numUsed() < connections
+          ? `no connection was made within ${acquireTimeoutMs / 1000} s`
+          : 'all connections are in use'
+      throw new DatabaseUnavailableError(location, reason, { cause: error })
     }
   }
   return {

@@ -43,6 +43,14 @@ export const TableVerification = z.enum([
 ])
 export type TableVerification = z.infer<typeof TableVerification>
 
+/** What becomes of digits of a second beyond microseconds, which SQL Server's times may have. */
+export const SubMicroseconds = z.enum([
+  /** The value does not fit: its row is rejected. */
+  'reject',
+  'cut',
+])
+export type SubMicroseconds = z.infer<typeof SubMicroseconds>
+
 export const TableIncrement = z.object({
   /**
    * A time: rows in [end of the previous window, end of this window). A number or a `rowversion`: rows above the highest value
@@ -67,6 +75,7 @@ export const DatabaseDataset = z.object({
   changeTracking: z.boolean().optional(),
   split: TableSplit.optional(),
   verify: TableVerification.optional(),
+  subMicroseconds: SubMicroseconds.optional(),
 })
 export type DatabaseDataset = z.infer<typeof DatabaseDataset>
 
@@ -90,6 +99,8 @@ export const DatabaseSource = z.object({
   split: TableSplit.optional(),
   /** For tables without a `verify` of their own. */
   verify: TableVerification.optional(),
+  /** For tables without one of their own; if absent, `reject`. */
+  subMicroseconds: SubMicroseconds.optional(),
   datasets: z.array(DatabaseDataset),
 })
 export type DatabaseSource = z.infer<typeof DatabaseSource>
@@ -118,6 +129,10 @@ const verify = TableVerification.optional().describe(
   'Beyond counting what is read: `count` has the database count as well, `checksum` also compares every value.',
 )
 
+const subMicroseconds = SubMicroseconds.optional().describe(
+  'SQL Server: what becomes of the seventh digit of a second, which times in the lake do not have: `reject` the row unless it is 0 (default), or `cut` it off.',
+)
+
 const databaseDataset = mapping({
   table: text.describe('`schema.table` in the database.'),
   incremental: z
@@ -143,6 +158,7 @@ const databaseDataset = mapping({
     .optional()
     .describe('Reads a large table in ranges of a key, several at once.'),
   verify,
+  subMicroseconds,
   ...commonDataset,
 })
 
@@ -169,6 +185,7 @@ const DatabaseSourceText = mapping({
     .optional()
     .describe('Reads every table that is large enough, and has a key for it, in ranges.'),
   verify,
+  subMicroseconds,
   tables: mapping({
     include: z
       .array(text)
@@ -196,7 +213,7 @@ function readDatabaseSource(name: string, source: DatabaseSourceText, place: Sou
   )
   checkPatterns(source, place)
   checkSnapshot(source, place)
-  const { maxConnections, timeout, snapshot, split, verify } = source
+  const { maxConnections, timeout, snapshot, split, verify, subMicroseconds: digits } = source
   return {
     type: 'database',
     name,
@@ -210,6 +227,7 @@ function readDatabaseSource(name: string, source: DatabaseSourceText, place: Sou
     ...(snapshot === undefined ? {} : { snapshot: { keepForMs: durationMs(snapshot.keepFor ?? SNAPSHOT_KEEP_FOR) } }),
     ...(split === undefined ? {} : { split: splitOf(split) }),
     ...(verify === undefined ? {} : { verify }),
+    ...(digits === undefined ? {} : { subMicroseconds: digits }),
     datasets,
   }
 }
@@ -246,7 +264,7 @@ function checkPatterns(source: DatabaseSourceText, { text, path, problems }: Sou
 
 function readDataset(name: string, details: DatabaseDatasetText, url: string, place: SourcePlace): DatabaseDataset {
   const { text, path, problems } = place
-  const { table, changeTracking = false, split, verify } = details
+  const { table, changeTracking = false, split, verify, subMicroseconds: digits } = details
   const [schema, ...rest] = table.split('.')
   const tableName = rest.join('.')
   if (schema === undefined || schema === '' || tableName === '') {
@@ -265,6 +283,7 @@ function readDataset(name: string, details: DatabaseDatasetText, url: string, pl
     ...(changeTracking ? { changeTracking } : {}),
     ...(split === undefined ? {} : { split: { ...splitOf(split, 0) } }),
     ...(verify === undefined ? {} : { verify }),
+    ...(digits === undefined ? {} : { subMicroseconds: digits }),
   }
 }
 

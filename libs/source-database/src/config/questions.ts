@@ -12,6 +12,7 @@ import {
   type Answers,
   type SourceQuestions,
 } from '@cinelake/source-kind/questions'
+import type { SubMicroseconds } from './database-source.ts'
 
 export const databaseQuestions: SourceQuestions = {
   type: 'database',
@@ -43,7 +44,7 @@ export const databaseQuestions: SourceQuestions = {
     modeQuestion(({ incremental }) => (incremental === undefined ? 'snapshot' : 'merge')),
   ],
   written: (answers) => ({
-    source: { type: 'database', url: urlOf(answers), ...given(answers, 'site') },
+    source: { type: 'database', url: urlOf(answers), ...given(answers, 'site'), ...timesOf(answers) },
     dataset: { ...given(answers, 'table', 'incremental'), ...givenMode(answers) },
   }),
   answers: ({ url, site }) => ({
@@ -51,6 +52,11 @@ export const databaseQuestions: SourceQuestions = {
     secret: secretsIn(url),
     site: textsOf(site),
   }),
+}
+
+/** SQL Server's clock has seven digits, of which a time in the lake holds six: the draft says what becomes of the last one. */
+function timesOf({ url = '' }: Answers): { readonly subMicroseconds?: SubMicroseconds } {
+  return url.startsWith('mssql') ? { subMicroseconds: 'cut' } : {}
 }
 
 /** `postgres://user@host/db` with the password's placeholder in it. */

@@ -317,6 +317,27 @@ describe.skipIf(server === undefined)(
       expect(await copy(agent, { attempt: 2 })).toMatchObject({ balance: { out: 50_000 } })
     })
 
+    test('texts of a database without an encoding are kept where they are UTF-8, and others as their bytes', async () => {
+      if (server === undefined) return
+      const ascii = stack.use(await server.createDatabase({ encoding: 'SQL_ASCII' }))
+      const client = new pg.Client({ connectionString: ascii.url })
+      await client.connect()
+      stack.defer(() => client.end())
+      await client.query(`CREATE TABLE rows (id int PRIMARY KEY, name text, tags text[]);
+        INSERT INTO rows VALUES (1, convert_from('\\xc3a4', 'SQL_ASCII'), '{a}'), (2, convert_from('\\xe4', 'SQL_ASCII'), NULL),
+          (3, '', ARRAY['b', convert_from('\\xff', 'SQL_ASCII')]), (4, NULL, ARRAY[['c'], ['d']])`)
+      const agent = await given({ url: ascii.url, verify: 'checksum' })
+
+      expect(await copy(agent)).toMatchObject({ balance: { out: 4 } })
+
+      expect(await landed(agent)).toEqual([
+        { id: 1, name: 'ä', tags: ['a'], 'cinelake.unfit': null },
+        { id: 2, name: null, tags: null, 'cinelake.unfit': { name: String.raw`\xe4`, tags: null } },
+        { id: 3, name: '', tags: null, 'cinelake.unfit': { name: null, tags: String.raw`\x5b2262222c22ff225d` } },
+        { id: 4, name: null, tags: null, 'cinelake.unfit': { name: null, tags: '[["c"],["d"]]' } },
+      ])
+    })
+
     test('tables that are gone since the window before are reported; one that goes before its turn fails alone', async () => {
       await db.query('CREATE TABLE rows (id int); CREATE TABLE users (id int); CREATE VIEW seen AS SELECT * FROM rows')
       const agent = await given({ views: true })

@@ -47,7 +47,8 @@ export function createIngestTable(deps: Deps) {
     const { lake } = deps
     const { signal } = context
     return await withDatabase(place.source, { ...deps, signal }, async (database) => {
-      const described = withRowsOfHeirs(await database.describe(place.table), place, database.place)
+      const found = withRowsOfHeirs(await database.describe(place.table), place, database.place)
+      const described = withDigitsCut(found, place)
       const tableSnapshot = await openTableSnapshot(
         { database, table: described, source: place.source },
         { lake, command, signal },
@@ -80,6 +81,13 @@ function withRowsOfHeirs(table: SourceTable, { source }: Place, at: DatabaseLoca
     table.table,
     `expected all of the ${heirs.length} tables that inherit from it to be copied, or none, so that each row is copied once, got ${copied}`,
   )
+}
+
+/** Digits of a second that times in the lake do not have are cut off where the pipeline's text says so. */
+function withDigitsCut(table: SourceTable, { source, dataset }: Place): SourceTable {
+  if ((dataset?.subMicroseconds ?? source.subMicroseconds) !== 'cut') return table
+  const columns = table.columns.map((column) => ({ ...column, fromText: column.cutFromText ?? column.fromText }))
+  return { ...table, columns }
 }
 
 function landedOf({ described, reading, tableSnapshot }: Work, { files: parts, isMixed = false }: Parts): Landed {

@@ -6,8 +6,8 @@ import type { LandedFile } from '@cinelake/contracts'
 import type { SqlEngine, SqlSession } from '@cinelake/engine'
 import { landObject, type Lake } from '@cinelake/lake'
 import { databaseSourceErrors, fullName, type DatabaseLocation } from '../errors.ts'
-import { LIMITS, PartOfRows, RowSource, type PartLimits } from './part-of-rows.ts'
-import type { SourceRow, SourceTable } from '../source-database.ts'
+import { LIMITS, NOT_UNICODE, PartOfRows, RowSource, type PartLimits } from './part-of-rows.ts'
+import type { SourceColumn, SourceRow, SourceTable } from '../source-database.ts'
 
 type Deps = { readonly lake: Lake; readonly engine: SqlEngine }
 type Target = {
@@ -26,9 +26,9 @@ type Target = {
 
 /**
  * Lands rows of text as typed Parquet, in files of bounded size. The same rows in the same order give the same bytes.
- * Writes at least one file: an empty one still has the schema.
+ * Writes at least one file: an empty one still has the schema. A value that does not fit its type lands as its text,
+ * beside the typed columns (`LandedFile.unfit`).
  *
- * @throws {DATABASE_VALUE_UNFIT} terminal
  * @throws {DATABASE_ROWS_LOST} transient: a file has another number of rows than were written
  */
 export async function landRows(
@@ -77,35 +77,69 @@ async function landFile(
   lake: Lake,
   session: SqlSession,
   file: string,
-  { rowCount, rowsPerGroup }: PartOfRows,
+  part: PartOfRows,
   target: Target,
 ): Promise<LandedFile> {
   const { table, place, folder, signal } = target
-  await writeParquet(session, file, rowsPerGroup, target)
+  const { rowCount } = part
+  const { query, unfit } = await writeParquet(session, file, part, target)
   const [found] = await session.rows<{ n: number }>(`SELECT count(*) AS n FROM read_parquet(${literal(file)})`, {
     signal,
   })
   if (Number(found?.n) !== rowCount)
     throw databaseSourceErrors.DATABASE_ROWS_LOST(place, table.table, rowCount, Number(found?.n))
-  if (target.compare === true) await compareFile(session, file, target)
+  if (target.compare === true) {
+    const compare = async () => await compareFile(session, file, query, target)
+    await (unfit === undefined ? compare() : asWritten(session, compare))
+  }
   const name = file.slice(file.lastIndexOf('part-'))
   const landed = await landObject(lake, `${folder}/${name}`, () => createReadStream(file), { signal })
   await rm(file)
-  return { ...landed, name: `${fullName(table.table)}/${name}`, rowCount }
+  return { ...landed, name: `${fullName(table.table)}/${name}`, rowCount, ...(unfit && { unfit }) }
 }
 
+type Written = { readonly query: string; readonly unfit?: LandedFile['unfit'] }
+
+/** All values are typed at once; only where that fails, or texts are not Unicode, each is looked at. */
 async function writeParquet(
   session: SqlSession,
   file: string,
-  rowsPerGroup: number,
-  { table, place, signal }: Target,
-): Promise<void> {
-  const copy = `COPY (${typedRows(table)}) TO ${literal(file)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${rowsPerGroup})`
+  part: PartOfRows,
+  { table, signal }: Target,
+): Promise<Written> {
+  const write = async (query: string) => {
+    const options = `FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${part.rowsPerGroup}`
+    await session.run(`COPY (${query}) TO ${literal(file)} (${options})`, { signal })
+  }
+  let failure: unknown
+  if (part.notUnicode.size === 0) {
+    const query = typedRows(table)
+    try {
+      await write(query)
+      return { query }
+    } catch (error) {
+      failure = error
+    }
+  }
+  if (signal.aborted) throw failure
+  return await asWritten(session, async () => {
+    // The engine reports that a value does not convert, but neither which nor where.
+    const unfit = await findUnfit(session, table, part, signal)
+    if (unfit.length === 0) throw failure
+    const column = unfitName(table)
+    const query = rowsWithUnfit(table, unfit, column)
+    await write(query)
+    return { query, unfit: { column, of: unfit.map(({ name }) => name) } }
+  })
+}
+
+/** The optimizer (1.5.6) computes an expression that occurs twice once, outside of the TRY that it is in. */
+async function asWritten<Result>(session: SqlSession, work: () => Promise<Result>): Promise<Result> {
+  await session.run('PRAGMA disable_optimizer')
   try {
-    await session.run(copy, { signal })
-  } catch (error) {
-    // The engine reports that a value does not convert, but not of which column: find out with a query.
-    throw (await findUnfit(session, table, place, signal)) ?? error
+    return await work()
+  } finally {
+    await session.run('PRAGMA enable_optimizer')
   }
 }
 
@@ -114,24 +148,70 @@ function typedRows({ columns }: SourceTable): string {
   return `SELECT ${values.join(', ')} FROM ${BUFFER}`
 }
 
-async function compareFile(session: SqlSession, file: string, { table, place, signal }: Target): Promise<void> {
-  const differing = `SELECT count(*) AS n FROM (${typedRows(table)} EXCEPT ALL SELECT * FROM read_parquet(${literal(file)}))`
+/** A column with values that do not fit, in SQL over the buffer. */
+type UnfitColumn = {
+  readonly index: number
+  readonly name: string
+  /** The value, NULL where it does not fit. */
+  readonly value: string
+  /** The text that does not fit, NULL where the value does. */
+  readonly text: string
+}
+
+function unfitColumn(column: SourceColumn, index: number, { notUnicode }: PartOfRows): UnfitColumn {
+  const { name, fromText, unfitText = (text: string) => text } = column
+  const raw = `c${index}`
+  const tried = `TRY(${fromText(raw)})`
+  const misfit = `CASE WHEN ${raw} IS NOT NULL AND ${tried} IS NULL THEN ${unfitText(raw)} END`
+  if (!notUnicode.has(index)) return { index, name, value: tried, text: misfit }
+  const isEscaped = `starts_with(${raw}, ${literal(NOT_UNICODE)})`
+  return {
+    index,
+    name,
+    value: `CASE WHEN NOT ${isEscaped} THEN ${tried} END`,
+    text: `CASE WHEN ${isEscaped} THEN substr(${raw}, ${NOT_UNICODE.length + 1}) ELSE ${misfit} END`,
+  }
+}
+
+/** The typed rows, with a struct of the texts that do not fit; NULL in rows of which all values do. */
+function rowsWithUnfit({ columns }: SourceTable, unfit: readonly UnfitColumn[], column: string): string {
+  const values = columns.map(({ name, fromText }, index) => {
+    const value = unfit.find((one) => one.index === index)?.value ?? fromText(`c${index}`)
+    return `${value} AS ${identifier(name)}`
+  })
+  const fields = unfit.map(({ name, text }) => `${identifier(name)} := ${text}`).join(', ')
+  const any = unfit.map(({ text }) => `${text} IS NOT NULL`).join(' OR ')
+  return `SELECT ${values.join(', ')}, CASE WHEN ${any} THEN struct_pack(${fields}) END AS ${identifier(column)} FROM ${BUFFER}`
+}
+
+/** A name that no column of the table has. */
+function unfitName({ columns }: SourceTable): string {
+  const names = new Set(columns.map(({ name }) => name.toLowerCase()))
+  let name = 'cinelake.unfit'
+  while (names.has(name)) name += '_'
+  return name
+}
+
+async function compareFile(
+  session: SqlSession,
+  file: string,
+  query: string,
+  { table, place, signal }: Target,
+): Promise<void> {
+  const differing = `SELECT count(*) AS n FROM (${query} EXCEPT ALL SELECT * FROM read_parquet(${literal(file)}))`
   const [found] = await session.rows<{ n: number }>(differing, { signal })
   if (Number(found?.n) > 0) throw databaseSourceErrors.DATABASE_FILE_DIFFERS(place, table.table, Number(found?.n))
 }
 
+/** The columns with values that do not fit, in one pass over the buffer. */
 async function findUnfit(
   session: SqlSession,
   table: SourceTable,
-  place: DatabaseLocation,
+  part: PartOfRows,
   signal: AbortSignal,
-): Promise<Error | undefined> {
-  if (signal.aborted) return undefined
-  for (const [index, column] of table.columns.entries()) {
-    const unfit = `SELECT count(*) AS n FROM ${BUFFER} WHERE c${index} IS NOT NULL AND TRY(${column.fromText(`c${index}`)}) IS NULL`
-    const [found] = await session.rows<{ n: number }>(unfit, { signal })
-    if (Number(found?.n) > 0)
-      return databaseSourceErrors.DATABASE_VALUE_UNFIT(place, table.table, column, Number(found?.n))
-  }
-  return undefined
+): Promise<readonly UnfitColumn[]> {
+  const columns = table.columns.map((column, index) => unfitColumn(column, index, part))
+  const counts = columns.map(({ text }, index) => `count(${text}) AS n${index}`).join(', ')
+  const [found] = await session.rows<Record<string, number>>(`SELECT ${counts} FROM ${BUFFER}`, { signal })
+  return columns.filter(({ index }) => Number(found?.[`n${index}`]) > 0)
 }

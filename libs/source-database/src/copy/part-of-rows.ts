@@ -15,6 +15,18 @@ export type PartLimits = { readonly rows: number; readonly characters: number; r
  */
 export const LIMITS: PartLimits = { rows: 1_000_000, characters: 16 * MI, vectorCharacters: 16 * MI }
 
+/**
+ * What stands before a text that is not Unicode, once it is escaped. A text of the source that begins like this is
+ * taken for one as well, and so rejected, never changed: U+FDD0 is no character.
+ */
+export const NOT_UNICODE = '\u{FDD0}not-unicode:'
+
+/** Half of a surrogate pair has no UTF-8: `\uD800`. */
+function escaped(text: string): string {
+  const halves = text.replaceAll(/\p{Cs}/gu, (half) => `\\u${half.charCodeAt(0).toString(16).toUpperCase()}`)
+  return `${NOT_UNICODE}${halves}`
+}
+
 /** A stream of rows, independent of the batches in which they come. */
 export class RowSource {
   readonly #batches: AsyncIterator<readonly SourceRow[]>
@@ -58,6 +70,8 @@ export class PartOfRows {
   #characters = 0
   #vectorCharacters = 0
   rowCount = 0
+  /** Indexes of the columns with texts that are not Unicode: in the batches they are escaped, after {@link NOT_UNICODE}. */
+  readonly notUnicode = new Set<number>()
 
   /** @param report is called with the number of rows so far */
   constructor(source: RowSource, limits: PartLimits, report: (rowCount: number) => void) {
@@ -78,20 +92,44 @@ export class PartOfRows {
       const batch = await this.#source.next()
       if (batch === undefined) return
       let taken = 0
-      while (taken < batch.length && !this.#isFull()) this.#add(batch[taken++] ?? [])
+      let broken: number[] | undefined
+      while (taken < batch.length && !this.#isFull()) {
+        if (!this.#add(batch[taken] ?? [])) (broken ??= []).push(taken)
+        taken += 1
+      }
       if (taken < batch.length) this.#source.giveBack(batch.slice(taken))
-      yield taken < batch.length ? batch.slice(0, taken) : batch
+      const rows = taken < batch.length ? batch.slice(0, taken) : batch
+      yield broken === undefined ? rows : this.#escape(rows, broken)
       this.#report(this.rowCount)
     }
   }
 
-  #add(row: SourceRow): void {
+  /** @returns whether all of its texts are Unicode */
+  #add(row: SourceRow): boolean {
     if (this.rowCount % VECTOR === 0) this.#vectorCharacters = 0
     let characters = 0
-    for (const value of row) characters += value?.length ?? 0
+    let isUnicode = true
+    for (const value of row) {
+      if (value === null) continue
+      characters += value.length
+      isUnicode &&= value.isWellFormed()
+    }
     this.rowCount += 1
     this.#characters += characters
     this.#vectorCharacters += characters
+    return isUnicode
+  }
+
+  #escape(rows: readonly SourceRow[], broken: readonly number[]): readonly SourceRow[] {
+    const copy = [...rows]
+    for (const index of broken) {
+      copy[index] = (rows[index] ?? []).map((value, column) => {
+        if (value === null || value.isWellFormed()) return value
+        this.notUnicode.add(column)
+        return escaped(value)
+      })
+    }
+    return copy
   }
 
   #isFull(): boolean {

@@ -8,7 +8,7 @@ import { createSourceDatabase, sourceLocation, type OpenOptions } from '../techn
 import { translatePostgresError } from './errors.ts'
 import type { PostgresColumn, PostgresTable } from './select.ts'
 import { beginReading } from './snapshot.ts'
-import { landingOf } from './types.ts'
+import { landingOf, landingOfBytes } from './types.ts'
 
 /** @throws {DATABASE_ADDRESS_INVALID} terminal: an unknown parameter in the address */
 export function openPostgres(options: OpenOptions & { readonly address: ServerAddress }): SourceDatabase {
@@ -36,21 +36,26 @@ async function describeTable(db: QueryExecutorProvider, table: TableName): Promi
   return {
     table,
     ...(heirs.length === 0 ? {} : { heirs }),
-    columns: (await listColumns(db, found.id)).map(columnOf),
+    columns: (await listColumns(db, found.id)).map((column) => columnOf(column, found.encoding)),
     primaryKey: await listPrimaryKey(db, found.id),
     kind: found.kind,
     estimate: Number(found.estimate),
   }
 }
 
-function columnOf(column: CatalogColumn): PostgresColumn {
+function columnOf(column: CatalogColumn, encoding: string): PostgresColumn {
   const { element } = column
-  const { type, toText, fromText } = landingOf({
+  const landing = landingOf({
     name: column.type_name,
     modifier: Number(column.modifier),
     ...(element === null ? {} : { array: { element, dimensions: Number(column.dimensions) } }),
   })
-  return { name: column.name, sourceType: column.declared, type, fromText, toText, nullable: column.not_null !== 't' }
+  return {
+    name: column.name,
+    sourceType: column.declared,
+    nullable: column.not_null !== 't',
+    ...(encoding === 'SQL_ASCII' ? landingOfBytes(landing) : landing),
+  }
 }
 
 /** A column as described by the catalog; counts as text, like every value of the connection. */
@@ -73,6 +78,8 @@ type CatalogTable = {
   readonly kind: string
   /** The planner's estimate of the number of rows; 0 for views. */
   readonly estimate: string
+  /** The encoding of the database's texts: `UTF8`. */
+  readonly encoding: string
 }
 
 /** Tables with rows of their own, and views if requested: not partitions of other tables, not system tables. */
@@ -94,7 +101,7 @@ const GUESSED_ROW_BYTES = 100
 /** Undefined if there is no table or view of this name. */
 async function findTable(db: QueryExecutorProvider, table: TableName): Promise<CatalogTable | undefined> {
   const { rows } = await sql<CatalogTable>`
-    SELECT c.oid AS id, c.relkind AS kind,
+    SELECT c.oid AS id, c.relkind AS kind, pg_catalog.getdatabaseencoding() AS encoding,
       (SELECT coalesce(sum(CASE WHEN leaf.reltuples >= 0 THEN leaf.reltuples
                                 ELSE pg_catalog.pg_relation_size(leaf.oid) / ${sql.lit(GUESSED_ROW_BYTES)} END), 0)::bigint
        FROM pg_catalog.pg_class leaf

@@ -17,6 +17,11 @@ export type Landing = {
   readonly toText: (column: string) => string
   /** The engine's SQL that converts this text to `type`. */
   readonly fromText: (text: string) => string
+  /** The engine's SQL for a text that does not fit as people know it. */
+  readonly unfitText?: (text: string) => string
+  readonly shown?: (text: string) => string
+  /** Like `fromText`, with digits of a second beyond microseconds cut off. */
+  readonly cutFromText?: (text: string) => string
 }
 
 /** Digits that the engine's decimals can hold. Source: duckdb.org/docs/stable/sql/data_types/numeric */
@@ -69,6 +74,23 @@ export function landingOf(type: PostgresType): Landing {
   return { type: landed, toText: (column) => (sendAs === undefined ? column : `${column}::${sendAs}`), fromText }
 }
 
+/**
+ * For a database without an encoding (`SQL_ASCII`), whose texts may be any bytes: these are sent in hex, and are a text
+ * where they are UTF-8. The driver would put U+FFFD in their place.
+ */
+export function landingOfBytes(landing: Landing): Landing {
+  if (!landing.type.startsWith('VARCHAR')) return landing
+  const decoded = (value: string) => `decode(unhex(${value}))`
+  return {
+    ...landing,
+    toText: (column) =>
+      `pg_catalog.encode(pg_catalog.convert_to(${landing.toText(column)}::pg_catalog.text, 'SQL_ASCII'), 'hex')`,
+    fromText: (value) => landing.fromText(decoded(value)),
+    unfitText: (value) => `coalesce(TRY(${decoded(value)}), '\\x' || ${value})`,
+    shown: (text) => Buffer.from(text, 'hex').toString(),
+  }
+}
+
 function ruleFor(name: string, modifier: number): Rule {
   return name === 'numeric' ? numericRule(modifier) : (RULES.get(name) ?? asText)
 }
@@ -87,7 +109,7 @@ function numericRule(modifier: number): Rule {
 /**
  * One dimension becomes a list; elements are sent as JSON strings, the only form that distinguishes a comma in a text from a
  * separator and keeps every digit. More dimensions have no type in the lake: JSON text. A value with more dimensions
- * than its column declares is sent as a text that does not convert to a list, so the conversion fails and reports it.
+ * than its column declares does not fit: its text is JSON as well.
  */
 function arrayLanding({ element, dimensions }: { element: string; dimensions: number }, modifier: number): Landing {
   if (dimensions > 1) {
@@ -101,8 +123,9 @@ function arrayLanding({ element, dimensions }: { element: string; dimensions: nu
   const list = (column: string) => `${sendAs === undefined ? column : `${column}::${sendAs}[]`}::pg_catalog.text[]`
   return {
     type: `${type}[]`,
-    toText: (column) =>
-      `CASE WHEN pg_catalog.array_ndims(${column}) > 1 THEN '' ELSE pg_catalog.to_json(${list(column)})::pg_catalog.text END`,
-    fromText: (value) => `list_transform(CAST(CAST(${value} AS JSON) AS VARCHAR[]), lambda v: ${fromText('v')})`,
+    toText: (column) => `pg_catalog.to_json(${list(column)})::pg_catalog.text`,
+    // Items are texts or null, so that only a value with more dimensions begins like this; without it, it is no JSON.
+    fromText: (value) =>
+      `list_transform(CAST(CAST(regexp_replace(${value}, '^\\[\\[', '') AS JSON) AS VARCHAR[]), lambda v: ${fromText('v')})`,
   }
 }

@@ -95,6 +95,10 @@ describe.skipIf(server === undefined)(`copies of a SQL Server${missing === undef
       values.map((_, row) => rows.get(index * 100 + row)?.[`c${index}`]),
     )
     expect(found).toEqual(TYPE_CASES.map(({ values }) => values.map(([, , read]) => read)))
+    const texts = TYPE_CASES.map(({ values }, index) =>
+      values.map((_, row) => Object(rows.get(index * 100 + row)?.['cinelake.unfit'])[`c${index}`] ?? undefined),
+    )
+    expect(texts).toEqual(TYPE_CASES.map(({ values }) => values.map(([, , , text]) => text)))
   })
 
   test('names that need quoting, views, and the hidden period of a temporal table', async () => {

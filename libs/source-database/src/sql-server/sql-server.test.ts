@@ -125,7 +125,33 @@ describe('SDK protocol tests against the loopback endpoint', () => {
     await copy(agent)
 
     expect((await agent.manifest('ingest erp/orders'))?.columns).toEqual([{ name: 'v', type }])
-    expect((await landed(agent)).map(({ v }) => v)).toEqual(values.map(([, , read]) => read))
+    const rows = await landed(agent)
+    expect(rows.map(({ v }) => v)).toEqual(values.map(([, , read]) => read))
+    const unfit = values.map(([, , , text]) => (text === undefined ? null : { v: text }))
+    expect(rows.map((row) => row['cinelake.unfit'] ?? null)).toEqual(unfit)
+  })
+
+  test('the seventh digit of a second is cut off where the text of the pipeline says so, never rounded', async () => {
+    const rows = [['9999-12-31 23:59:59.9999999', '0001-01-01 00:00:00.0000009 -05:30', '23:59:59.9999999']]
+    serve({
+      columns: [
+        { name: 'a', type: ['datetime2', 8, 27, 7] },
+        { name: 'b', type: ['datetimeoffset', 10, 34, 7] },
+        { name: 'c', type: ['time', 5, 16, 7] },
+      ],
+      rows,
+    })
+
+    for (const source of [
+      { subMicroseconds: 'cut' } as const,
+      { subMicroseconds: 'reject', ...dataset({ subMicroseconds: 'cut' }) } as const,
+    ]) {
+      const agent = await given(source)
+      await copy(agent)
+      expect(await landed(agent)).toEqual([
+        { a: '9999-12-31T23:59:59.999999Z', b: '0001-01-01T05:30:00.000000Z', c: '23:59:59.999999' },
+      ])
+    }
   })
 
   test('more rows than fit into a batch come at the reader’s pace', async () => {

@@ -1,11 +1,14 @@
-/** A column of each type of SQL Server with edge values, and what becomes of them. */
+/**
+ * A column of each type of SQL Server with edge values, and what becomes of them. A value that does not fit is read as NULL,
+ * with its text beside it.
+ */
 export type TypeCase = {
   /** As in a `CREATE TABLE`. */
   readonly declared: string
   /** As the catalog has it: name, bytes, precision, scale. */
   readonly catalog: readonly [name: string, maxLength: number, precision: number, scale: number]
   /** T-SQL for each value, what the server makes of it for us, and what the engine reads from the file. */
-  readonly values: readonly (readonly [sql: string, sent: string | null, read: unknown])[]
+  readonly values: readonly (readonly [sql: string, sent: string | null, read: unknown, unfit?: string])[]
   readonly type: string
 }
 
@@ -129,7 +132,8 @@ export const TYPE_CASES: readonly TypeCase[] = [
     type: TS,
     values: [
       ["'0001-01-01'", '0001-01-01 00:00:00.0000000', '0001-01-01T00:00:00.000000Z'],
-      ["'9999-12-31 23:59:59.9999999'", '9999-12-31 23:59:59.9999999', '9999-12-31T23:59:59.999999Z'],
+      ["'9999-12-31 23:59:59.9999990'", '9999-12-31 23:59:59.9999990', '9999-12-31T23:59:59.999999Z'],
+      ["'9999-12-31 23:59:59.9999999'", '9999-12-31 23:59:59.9999999', null, '9999-12-31 23:59:59.9999999'],
     ],
   },
   {
@@ -143,8 +147,15 @@ export const TYPE_CASES: readonly TypeCase[] = [
     catalog: ['datetimeoffset', 10, 34, 7],
     type: TS,
     values: [
-      ["'2026-03-01 10:00:00.1234567 -05:30'", '2026-03-01 10:00:00.1234567 -05:30', '2026-03-01T15:30:00.123456Z'],
-      ["'9999-12-31 23:59:59.9999999 +14:00'", '9999-12-31 23:59:59.9999999 +14:00', '9999-12-31T09:59:59.999999Z'],
+      ["'2026-03-01 10:00:00.1234560 -05:30'", '2026-03-01 10:00:00.1234560 -05:30', '2026-03-01T15:30:00.123456Z'],
+      ["'9999-12-31 23:59:59.9999990 +14:00'", '9999-12-31 23:59:59.9999990 +14:00', '9999-12-31T09:59:59.999999Z'],
+      ["'0001-01-01 00:00:00 -14:00'", '0001-01-01 00:00:00.0000000 -14:00', '0001-01-01T14:00:00.000000Z'],
+      [
+        "'9999-12-31 23:59:59.9999999 +14:00'",
+        '9999-12-31 23:59:59.9999999 +14:00',
+        null,
+        '9999-12-31 23:59:59.9999999 +14:00',
+      ],
     ],
   },
   {
@@ -152,7 +163,8 @@ export const TYPE_CASES: readonly TypeCase[] = [
     catalog: ['time', 5, 16, 7],
     type: 'TIME',
     values: [
-      ["'23:59:59.9999999'", '23:59:59.9999999', '23:59:59.999999'],
+      ["'23:59:59.9999990'", '23:59:59.9999990', '23:59:59.999999'],
+      ["'23:59:59.9999999'", '23:59:59.9999999', null, '23:59:59.9999999'],
       ["'00:00'", '00:00:00.0000000', '00:00:00'],
     ],
   },
@@ -191,8 +203,9 @@ export const TYPE_CASES: readonly TypeCase[] = [
     values: [
       ["N'ä \"q\",' + NCHAR(10) + N'x'", 'ä "q",\nx', 'ä "q",\nx'],
       ['NCHAR(0xD83D) + NCHAR(0xDE00)', '😀', '😀'],
-      ["N'a' + NCHAR(0xD800) + N'b'", 'a\uD800b', 'a\uFFFDb'],
-      ["N'a' + NCHAR(0xDC00)", 'a\uDC00', 'a\uFFFD'],
+      ["N'a' + NCHAR(0xD800) + N'b'", 'a\uD800b', null, String.raw`a\uD800b`],
+      ["N'a' + NCHAR(0xDC00)", 'a\uDC00', null, String.raw`a\uDC00`],
+      ["N'a' + NCHAR(0xFFFD)", 'a\uFFFD', 'a\uFFFD'],
       ["NCHAR(0) + N'a' + NCHAR(0)", '\0a\0', '\0a\0'],
       ["N'e' + NCHAR(0x0301)", 'e\u0301', 'e\u0301'],
     ],

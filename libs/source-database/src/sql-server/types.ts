@@ -19,14 +19,17 @@ const text = (toText: Landing['toText']): Landing => ({ type: 'VARCHAR', toText,
 const converted = (to: string, style?: number) => (column: string) =>
   `CONVERT(${to}, ${column}${style === undefined ? '' : `, ${style}`})`
 
-/** Seven digits of a second's fraction become six: the seventh is truncated, since rounding could change the day. */
-const microseconds = (value: string) => `regexp_replace(${value}, '([.][0-9]{6})[0-9]', '\\1')`
-/** Has no zone: interpreted as UTC, the session's zone. */
-const local = (toText: Landing['toText']): Landing => ({
-  type: 'TIMESTAMP WITH TIME ZONE',
+/** The seventh digit of a second's fraction, which the engine's times do not have, is cut off: to round could change the day. */
+const cut = (value: string) => `regexp_replace(${value}, '([.][0-9]{6})[0-9]', '\\1')`
+/** Only a zero is: any other digit leaves a text that is no time. */
+const exact = (value: string) => `CASE WHEN regexp_matches(${value}, '[.][0-9]{6}[1-9]') THEN '' ELSE ${value} END`
+const time = (type: string, toText: Landing['toText'], spelt = (value: string) => value): Landing => ({
+  type,
   toText,
-  fromText: (value) => `CAST(${microseconds(value)} AS TIMESTAMP WITH TIME ZONE)`,
+  fromText: (value) => `CAST(${spelt(exact(value))} AS ${type})`,
+  cutFromText: (value) => `CAST(${spelt(cut(value))} AS ${type})`,
 })
+const INSTANT = 'TIMESTAMP WITH TIME ZONE'
 const bytes = (toText: Landing['toText']): Landing => ({ type: 'BLOB', toText, fromText: (value) => `unhex(${value})` })
 const wide = converted('nvarchar(max)')
 const hex = (column: string) => `CONVERT(varchar(max), CONVERT(varbinary(max), ${column}), 2)`
@@ -49,21 +52,17 @@ const RULES: ReadonlyMap<string, Landing> = new Map(
       fromText: (value) => `CAST(CAST(CAST(${value} AS FLOAT) AS VARCHAR) AS DOUBLE)`,
     },
     date: cast('DATE', converted('char(10)', 23)),
-    smalldatetime: local(converted('char(19)', 120)),
-    datetime: local(converted('char(23)', 121)),
-    datetime2: local(converted('varchar(27)', 121)),
+    // Have no zone: interpreted as UTC, the session's zone.
+    smalldatetime: cast(INSTANT, converted('char(19)', 120)),
+    datetime: cast(INSTANT, converted('char(23)', 121)),
+    datetime2: time(INSTANT, converted('varchar(27)', 121)),
     // The instant is kept, the original offset is not.
-    datetimeoffset: {
-      type: 'TIMESTAMP WITH TIME ZONE',
-      toText: converted('varchar(34)', 121),
-      fromText: (value) =>
-        `CAST(replace(${microseconds(value)}, ' +', '+').replace(' -', '-') AS TIMESTAMP WITH TIME ZONE)`,
-    },
-    time: {
-      type: 'TIME',
-      toText: converted('varchar(16)', 121),
-      fromText: (value) => `CAST(${microseconds(value)} AS TIME)`,
-    },
+    datetimeoffset: time(
+      INSTANT,
+      converted('varchar(34)', 121),
+      (value) => `replace(replace(${value}, ' +', '+'), ' -', '-')`,
+    ),
+    time: time('TIME', converted('varchar(16)', 121)),
     // Without padding blanks, as with PostgreSQL.
     char: text((column) => `RTRIM(${wide(column)})`),
     nchar: text((column) => `RTRIM(${column})`),

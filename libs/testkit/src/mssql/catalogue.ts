@@ -33,6 +33,9 @@ CREATE VIEW sys.extended_properties AS SELECT d.objoid::int AS major_id, d.objsu
   d.description AS value FROM pg_description d WHERE d.classoid = 'pg_class'::regclass;
 CREATE FUNCTION user_name(id int) RETURNS text LANGUAGE sql STABLE AS
   $$ SELECT rolname::text FROM pg_roles WHERE oid = id::oid $$;
+CREATE FUNCTION user_name() RETURNS text LANGUAGE sql STABLE AS $$ SELECT 'dbo' $$;
+CREATE FUNCTION db_name() RETURNS text LANGUAGE sql STABLE AS $$ SELECT current_database()::text $$;
+CREATE FUNCTION has_perms_by_name(securable text, kind text, permission text) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT 1 $$;
 CREATE VIEW sys.database_permissions AS SELECT 3 AS class, n.oid::int AS major_id, a.grantee::int AS grantee_principal_id,
   'SELECT'::text AS permission_name, 'G'::text AS state
   FROM pg_namespace n CROSS JOIN LATERAL aclexplode(n.nspacl) a WHERE a.privilege_type = 'USAGE' AND a.grantee <> n.nspowner;

@@ -5,7 +5,7 @@ import { selfSignedCertificate } from '../self-signed-certificate.ts'
 import { ApplicationLocks } from './applocks.ts'
 import { EmbeddedDatabase, type Answer } from './database.ts'
 import type { Login } from './login.ts'
-import { serveSession } from './session.ts'
+import { serveSession, type EndOfIgnoredBulk } from './session.ts'
 import type { TdsValue } from './values.ts'
 
 export type { Login } from './login.ts'
@@ -32,6 +32,8 @@ export interface MssqlEndpoint extends AsyncDisposable {
   answer: AnswerStatement
   /** The number of the error that every login ends in: set by tests. */
   loginFault: number | undefined
+  /** What a bulk insert that the client gave up ends in: set by tests. */
+  endOfIgnoredBulk: EndOfIgnoredBulk
   /** Makes the database empty again. */
   reset(): Promise<void>
 }
@@ -46,7 +48,14 @@ export type EndpointOptions = {
 export const USER = 'cinelake'
 export const PASSWORD = 'te:st p@ss'
 
-type State = { before: BeforeStatement; answer: AnswerStatement; loginFault: number | undefined }
+type State = Pick<MssqlEndpoint, 'before' | 'answer' | 'loginFault' | 'endOfIgnoredBulk'>
+
+const initialState = (): State => ({
+  before: () => undefined,
+  answer: () => undefined,
+  loginFault: undefined,
+  endOfIgnoredBulk: 'nothing inserted',
+})
 
 const LOGIN_FAILED = 18_456
 
@@ -65,13 +74,14 @@ export async function startMssqlEndpoint({
   const locks = new ApplicationLocks()
   const logins: Login[] = []
   const sockets = new Set<Socket>()
-  const state: State = { before: () => undefined, answer: () => undefined, loginFault: undefined }
+  const state = initialState()
   const shared = {
     database,
     locks,
     keepsRows,
     before: (sql: string) => state.before(sql),
     answer: (sql: string, parameters: readonly TdsValue[]) => state.answer(sql, parameters),
+    endOfIgnoredBulk: () => state.endOfIgnoredBulk,
     loginFault: (login: Login) => {
       logins.push(login)
       const mayLogIn = login.token !== undefined || (login.userName === USER && login.password === PASSWORD)
@@ -118,8 +128,14 @@ export async function startMssqlEndpoint({
     set loginFault(number) {
       state.loginFault = number
     },
+    get endOfIgnoredBulk() {
+      return state.endOfIgnoredBulk
+    },
+    set endOfIgnoredBulk(end) {
+      state.endOfIgnoredBulk = end
+    },
     async reset() {
-      Object.assign(state, { before: () => undefined, answer: () => undefined, loginFault: undefined })
+      Object.assign(state, initialState())
       const endTurn = await database.takeTurn()
       await database.exec(EMPTY).finally(endTurn)
     },

@@ -22,7 +22,12 @@ export type Shared = {
   readonly answer: (sql: string, parameters: readonly TdsValue[]) => Answer | undefined
   /** False: bulk rows are taken and thrown away, so that a client can be measured. */
   readonly keepsRows: boolean
+  /** What a bulk insert that the client gave up is answered with. */
+  readonly endOfIgnoredBulk: () => EndOfIgnoredBulk
 }
+
+/** Servers differ: they say that nothing was inserted, or that the request was wrong, or break the connection. */
+export type EndOfIgnoredBulk = 'nothing inserted' | 'error' | 'hang-up'
 
 /** Serves one connection until it ends. */
 export async function serveSession(stream: Duplex, shared: Shared): Promise<void> {
@@ -91,6 +96,7 @@ class Session {
       case MESSAGE.rpc:
         return isIgnored ? tokens.done('batch') : await this.#run(readProcedure(payload), 'procedure')
       case MESSAGE.bulk:
+        if (isIgnored && this.#shared.endOfIgnoredBulk() !== 'nothing inserted') return this.#refuseIgnoredBulk()
         return await this.#bulk(isIgnored || !this.#shared.keepsRows ? [] : readBulk(payload))
       case MESSAGE.transaction:
         return await this.#changeTransaction(readTransactionRequest(payload))
@@ -165,6 +171,18 @@ class Session {
       return { ...NOTHING, rowCount: rows.length }
     }
     return await this.#finish(copy(), 'INSERT BULK', 'batch')
+  }
+
+  #refuseIgnoredBulk(): Buffer | undefined {
+    this.#bulkInto = undefined
+    if (this.#shared.endOfIgnoredBulk() === 'hang-up') {
+      this.#stream.destroy()
+      return undefined
+    }
+    return Buffer.concat([
+      tokens.error(4804, 'Premature end-of-message while reading current row from host.'),
+      tokens.done('batch', { failed: true }),
+    ])
   }
 
   /** An error ends the transaction on the server as well, as clients ask for (`SET XACT_ABORT ON`). */

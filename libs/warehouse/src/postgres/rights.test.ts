@@ -13,19 +13,29 @@ afterAll(async () => {
 const reason = missing === undefined ? '' : ` (${missing})`
 
 describe.skipIf(server === undefined)(`the rights of the service and of analysts${reason}`, () => {
-  test('a loader that may only write in its schemas can load; what it may not do is named', async () => {
+  test('a loader that may only write in its schemas can load; what it lacks is named when the warehouse is opened', async () => {
     await using all = await openWarehouse(server!)
     await using loader = await aLoader(all)
     await using opened = await openPostgres(loader.url)
-    const warehouse = await createPostgresWarehouse(opened)
-    const load = async () => await warehouse.replace(titles, batches(manyTitles(2)), { task: 't', version: 1 })
+    const opening = async () => await createPostgresWarehouse(opened)
 
-    await expect(load()).rejects.toMatchObject({
-      code: 'WAREHOUSE_REFUSED',
-      message: expect.stringMatching(/no permission.*grant the service what it needs on the schemas mart and loader/),
+    for (const { lacks, grant } of [
+      { lacks: 'USAGE, CREATE ON SCHEMA mart', grant: '' },
+      { lacks: 'SELECT, INSERT, UPDATE ON loader.loaded_tables', grant: 'REVOKE ALL ON loader.loaded_tables FROM' },
+      { lacks: 'USAGE ON SCHEMA loader', grant: 'REVOKE ALL ON SCHEMA loader FROM' },
+    ]) {
+      if (grant !== '') await all.sql(`${grant} ${loader.name}`)
+      const refusal = await failureOf(opening())
+      expect(refusal).toMatchObject({
+        code: 'CONFIG_INVALID',
+        message: expect.stringContaining(`GRANT ${lacks} TO "${loader.name}"`),
+      })
+    }
+    await all.sql(/runs: (.*)$/.exec(String((await failureOf(opening())) as Error))?.[1] ?? '')
+    const warehouse = await opening()
+    expect(await warehouse.replace(titles, batches(manyTitles(2)), { task: 't', version: 1 })).toMatchObject({
+      outcome: 'replaced',
     })
-    await all.sql(`GRANT USAGE, CREATE ON SCHEMA mart TO ${loader.name}`)
-    expect(await load()).toMatchObject({ outcome: 'replaced' })
 
     const inShop = async () =>
       await warehouse.replace({ ...titles, schema: 'shop' }, batches(manyTitles(2)), { task: 't', version: 1 })
@@ -37,12 +47,44 @@ describe.skipIf(server === undefined)(`the rights of the service and of analysts
     expect(await inShop()).toMatchObject({ outcome: 'replaced' })
   })
 
+  test('a service that may make neither of the schemas is told so in a database where nothing was set up', async () => {
+    await using database = await server!.createDatabase()
+    await using admin = await openPostgres(database.url)
+    const name = `loader_${randomBytes(6).toString('hex')}`
+    const run = async (sql: string) => {
+      const client = await admin.connect()
+      try {
+        await client.query(sql)
+      } finally {
+        await client.end()
+      }
+    }
+    await run(`CREATE ROLE ${name} LOGIN PASSWORD 'p'`)
+    const url = Object.assign(new URL(database.url), { username: name, password: 'p' }).href
+    {
+      await using opened = await openPostgres(url)
+      const refusal = await failureOf(createPostgresWarehouse(opened))
+      expect(refusal).toMatchObject({
+        code: 'CONFIG_INVALID',
+        message: expect.stringContaining(
+          `got ${name}, which lacks some; an administrator of the database runs: CREATE SCHEMA mart; GRANT USAGE, CREATE ON SCHEMA mart`,
+        ),
+      })
+      await run(/runs: (.*)$/.exec((refusal as Error).message)?.[1] ?? '')
+      const warehouse = await createPostgresWarehouse(opened)
+      expect(await warehouse.replace(titles, batches(manyTitles(2)), { task: 't', version: 1 })).toMatchObject({
+        outcome: 'replaced',
+      })
+    }
+    await run(`DROP OWNED BY ${name}; DROP ROLE ${name}`)
+  })
+
   test('a service that may not make the reader does not query as itself, and says what an administrator runs', async () => {
     await using all = await openWarehouse(server!)
     await all.warehouse.replace(titles, batches(manyTitles(2)), { task: 't', version: 1 })
     await using loader = await aLoader(all)
     await using opened = await openPostgres(loader.url)
-    const warehouse = await createPostgresWarehouse(opened)
+    const warehouse = await createPostgresWarehouse(opened, { isReadOnly: true })
     const count = async () => (await warehouse.query('SELECT count(*) AS count FROM titles')).rows
 
     const refusal = await failureOf(count())

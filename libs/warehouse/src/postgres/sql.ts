@@ -65,10 +65,15 @@ END
 $rights$`
 }
 
-/** Makes the two schemas and the bookkeeping; does nothing where they are. */
+/**
+ * Makes the two schemas and the bookkeeping; does nothing where they are. `CREATE SCHEMA IF NOT EXISTS` asks for the
+ * right to make schemas even then.
+ */
 export const SET_UP = `
-CREATE SCHEMA IF NOT EXISTS ${MART};
-CREATE SCHEMA IF NOT EXISTS ${LOADER};
+DO $schemas$ BEGIN
+  IF to_regnamespace('${MART}') IS NULL THEN CREATE SCHEMA ${MART}; END IF;
+  IF to_regnamespace('${LOADER}') IS NULL THEN CREATE SCHEMA ${LOADER}; END IF;
+END $schemas$;
 CREATE TABLE IF NOT EXISTS ${LOADER}.loaded_tables (
   table_name text PRIMARY KEY,
   version bigint NOT NULL,

@@ -3,6 +3,7 @@ import { descriptionsOf, RECORDS, translated, warehouseOf, type DescribedRow, ty
 import type { Warehouse, WarehouseOptions } from '../warehouse.ts'
 import { loadError } from './errors.ts'
 import { changeTable, loaded, replaceTable } from './load.ts'
+import { requireLoaderRights } from './loader-rights.ts'
 import { SWAP_WAITS_MS } from './place.ts'
 import { queryReadOnly, readAll } from './query.ts'
 import { martSchemas } from './reader.ts'
@@ -55,7 +56,9 @@ export async function warehouseIn(
 }
 
 /** Services may start at once. Statements sent as one are one transaction. */
-async function setUp({ queries }: PostgresSessions): Promise<void> {
+async function setUp(sessions: PostgresSessions): Promise<void> {
+  const { queries } = sessions
+  await requireLoaderRights(sessions)
   const [found] = await queries.query<{ ready: boolean }>(postgres.IS_SET_UP)
   if (found?.ready !== true) await queries.exec(`${postgres.LOCK_SET_UP}; ${postgres.SET_UP}`)
 }

@@ -77,6 +77,64 @@ describe('SDK protocol tests against the loopback endpoint: a load', () => {
     })
   })
 
+  describe.each(['nothing inserted', 'error', 'hang-up'] as const)(
+    'whose bulk insert, once it is given up, ends on the server with: %s',
+    (end) => {
+      const shortened = (type: string) => (type === 'VARCHAR(40)' ? 'VARCHAR(5)' : type)
+      const short = {
+        ...titles,
+        columns: titles.columns.map((column) => ({ ...column, type: shortened(column.type) })),
+      }
+
+      test('tells the value that it refused', async () => {
+        await using it = await given()
+        endpoint.endOfIgnoredBulk = end
+
+        await expect(
+          it.warehouse.replace(short, batches([title(1, { 'Name of it': 'much too long' })]), load),
+        ).rejects.toMatchObject({
+          code: 'WAREHOUSE_REFUSED',
+          retryable: false,
+          message: expect.stringMatching(/longer than its column allows \(column Name of it\)/),
+        })
+        expect(await read(it.warehouse)).toEqual(manyTitles(2))
+        expect((await it.staging()).rows).toEqual([])
+      })
+
+      test('tells a value of another type, and what the source of the rows says, first or in mid-way', async () => {
+        await using it = await given()
+        endpoint.endOfIgnoredBulk = end
+        const failing = (count: number): WarehouseRows =>
+          (async function* () {
+            if (count > 0) yield* batches(manyTitles(count))
+            throw new RangeError('the file is damaged')
+          })()
+
+        await expect(
+          it.warehouse.replace(titles, batches([title(1, { title_id: 'one' })]), load),
+        ).rejects.toMatchObject({ code: 'WAREHOUSE_REFUSED' })
+        for (const count of [0, 1, 5000])
+          await expect(it.warehouse.replace(titles, failing(count), load)).rejects.toThrow('the file is damaged')
+        expect(await read(it.warehouse)).toEqual(manyTitles(2))
+      })
+
+      test('tells that it was stopped', async () => {
+        await using it = await given()
+        endpoint.endOfIgnoredBulk = end
+        const stop = new AbortController()
+        const rows: WarehouseRows = (async function* () {
+          yield* batches(manyTitles(10))
+          stop.abort()
+          yield* batches(manyTitles(10))
+        })()
+
+        await expect(it.warehouse.replace(titles, rows, { ...load, signal: stop.signal })).rejects.toMatchObject({
+          code: 'WORK_CANCELLED',
+        })
+      })
+    },
+  )
+
   describe('of other columns than those of the table that is there', () => {
     const narrower = { ...titles, columns: titles.columns.slice(0, 2) }
     const aView = () => {
@@ -247,4 +305,69 @@ test('SDK protocol tests against the loopback endpoint: a transaction that lost 
   })
 
   await expect(work).rejects.toMatchObject({ code: 'WAREHOUSE_UNAVAILABLE' })
+})
+
+describe('SDK protocol tests against the loopback endpoint: a warehouse that is opened', () => {
+  const rights = (row: readonly (string | null)[]) => {
+    endpoint.answer = (sql) =>
+      sql.includes('HAS_PERMS_BY_NAME')
+        ? {
+            columns: ['service', 'create_table', 'create_schema', 'mart', 'loader'].map((name, index) => ({
+              name,
+              type: index === 0 ? 'nvarchar' : 'int',
+            })),
+            rows: [row],
+            rowCount: 1,
+          }
+        : undefined
+  }
+
+  test.each([
+    [
+      ['svc', '0', '0', '0', '0'],
+      'GRANT CONTROL ON SCHEMA::[mart] TO [svc]; GRANT CONTROL ON SCHEMA::[loader] TO [svc]; GRANT CREATE TABLE TO [svc]',
+    ],
+    [['svc', '1', '0', '1', '0'], 'runs: GRANT CONTROL ON SCHEMA::[loader] TO [svc]'],
+    [
+      ['o]dd', '1', '0', null, '1'],
+      "runs: IF SCHEMA_ID(N'mart') IS NULL EXEC(N'CREATE SCHEMA [mart]'); GRANT CONTROL ON SCHEMA::[mart] TO [o]]dd]",
+    ],
+  ])('names the rights that it lacks (%j)', async (row, statements) => {
+    rights(row)
+
+    await expect(openAt(endpoint.url)).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining(statements),
+    })
+  })
+
+  test('by a service that may make what is missing is set up', async () => {
+    rights(['svc', '1', '1', null, null])
+    await using opened = await openAt(endpoint.url)
+    expect(await opened.warehouse.replace(titles, batches(manyTitles(2)), load)).toMatchObject({ outcome: 'replaced' })
+  })
+
+  test.each([195, 4121])('of a server that cannot tell rights (%i) is believed', async (number) => {
+    fail(/HAS_PERMS_BY_NAME/, number)
+    await using opened = await openAt(endpoint.url)
+    expect(await opened.warehouse.replace(titles, batches(manyTitles(2)), load)).toMatchObject({ outcome: 'replaced' })
+  })
+
+  test.each([262, 2760, 208])('whose schemas cannot be made all the same (%i) says so by a code', async (number) => {
+    fail(/CREATE SCHEMA/, number)
+    await expect(openAt(endpoint.url)).rejects.toMatchObject({ code: 'WAREHOUSE_REFUSED' })
+  })
+
+  test('whose bookkeeping may not be read says so by a code, and so does a query that may not be the reader', async () => {
+    await using it = await given()
+    fail(/FROM \[loader\]\.\[loaded_tables\]/, 229)
+    await expect(it.warehouse.loaded({ name: 'titles' })).rejects.toMatchObject({ code: 'WAREHOUSE_REFUSED' })
+
+    await it.warehouse.query('SELECT 1 AS [one]')
+    fail(/EXECUTE AS USER/, 15517)
+    await expect(it.warehouse.query('SELECT 1 AS [one]')).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining('runs: GRANT IMPERSONATE ON USER::[cinelake_reader] TO [dbo]'),
+    })
+  })
 })

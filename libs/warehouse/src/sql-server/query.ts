@@ -50,8 +50,9 @@ async function reading<Result>(
   try {
     signal?.throwIfAborted()
     return await pool.use(async (session) => {
+      let service = ''
       try {
-        await requireReader(session)
+        service = await requireReader(session)
         await session.begin()
         const result = await work(session, { timeoutMs, ...(signal === undefined ? {} : { signal }) })
         await session.rollback()
@@ -59,7 +60,7 @@ async function reading<Result>(
       } catch (error) {
         // After an error, the state and user of the connection are unknown: it is not reused.
         session.discard()
-        throw error
+        throw faultOf(error)?.number === NO_IMPERSONATION ? mayNotBeReader(service, error) : error
       }
     })
   } catch (error) {
@@ -69,19 +70,40 @@ async function reading<Result>(
   }
 }
 
+/** "Cannot execute as the database principal because the principal does not exist, … or you do not have permission." */
+const NO_IMPERSONATION = 15517
+
+function mayNotBeReader(service: string, cause: unknown): ConfigError {
+  const statement = mssql.grant(`IMPERSONATE ON USER::[${mssql.READER}]`, service)
+  return new ConfigError(
+    'queries cannot be answered',
+    [
+      `expected the right to query as the database user ${mssql.READER}, got ${service}, which lacks it; an owner of the database runs: ${statement}`,
+    ],
+    { cause },
+  )
+}
+
 /** "User, group, or role already exists in the current database": not everyone may see it. */
 const USER_EXISTS = 15023
 
-/** @throws {ConfigError} terminal: there is no such user, and the service may not make one */
-async function requireReader(session: MssqlSession): Promise<void> {
-  const { rows } = await session.run<{ id: number | null }>(`SELECT USER_ID(N'${mssql.READER}') AS [id]`)
-  if (rows[0]?.id != null) return
+/**
+ * @returns the database user of the service
+ * @throws {ConfigError} terminal: there is no such user, and the service may not make one
+ */
+async function requireReader(session: MssqlSession): Promise<string> {
+  const { rows } = await session.run<{ id: number | null; service: string }>(
+    `SELECT USER_ID(N'${mssql.READER}') AS [id], USER_NAME() AS [service]`,
+  )
+  const { id, service = '' } = rows[0] ?? {}
+  if (id != null) return service
   const { rows: loaded } = await session.run<{ name: string }>(mssql.LOADED_TABLES)
   const statements = mssql.setUpReader(martFirst(loaded.map(({ name }) => placeOf(name).schema)))
   try {
     for (const statement of statements) await session.run(statement)
+    return service
   } catch (error) {
-    if (faultOf(error)?.number === USER_EXISTS) return
+    if (faultOf(error)?.number === USER_EXISTS) return service
     if (connectionError(error, '') !== error) throw error
     throw new ConfigError(
       'queries cannot be answered',

@@ -1,5 +1,6 @@
 // @module-tag slow: needs a server or a container
 import { findMssql } from '@cinelake/testkit/mssql'
+import { randomBytes } from 'node:crypto'
 import { afterAll, describe, expect, test } from 'vitest'
 import { batches, manyTitles, title, titles } from '../contract/given.fixture.ts'
 import { openAt, readAsAnalyst } from './sql-server.fixture.ts'
@@ -102,6 +103,30 @@ describe.skipIf(server === undefined)(`a SQL Server${reason}`, () => {
       { 'a]b': 'A' },
       { 'a]b': 'a' },
     ])
+  })
+
+  test('a loader with the documented rights alone loads, and what it lacks is named when the warehouse is opened', async () => {
+    await using it = await open()
+    const name = `loader_${randomBytes(6).toString('hex')}`
+    const password = `Aa1!${randomBytes(12).toString('hex')}`
+    await using rest = new AsyncDisposableStack()
+    await it.sql(`CREATE LOGIN [${name}] WITH PASSWORD = N'${password}'`)
+    rest.defer(async () => void (await it.sql(`DROP USER IF EXISTS [${name}]; DROP LOGIN [${name}]`)))
+    await it.sql(`CREATE USER [${name}] FOR LOGIN [${name}]`)
+    const url = Object.assign(new URL(it.url), { username: name, password }).href
+
+    const refusal: unknown = await openAt(url).catch((error: unknown) => error)
+    expect(refusal).toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining(`GRANT CREATE TABLE TO [${name}]`),
+    })
+    await it.sql(/runs: (.*)$/.exec((refusal as Error).message)?.[1] ?? '')
+
+    await using loader = await openAt(url)
+    for (const version of [1, 2])
+      expect(await loader.warehouse.replace(titles, batches(manyTitles(2)), { task: 't', version })).toMatchObject({
+        outcome: 'replaced',
+      })
   })
 
   test('the reader of queries can write nothing and see nothing else', async () => {

@@ -1,14 +1,9 @@
-import {
-  connectionError,
-  releaseLock,
-  requireLock,
-  type MssqlPool,
-  type MssqlSession,
-} from '@cinelake/database/sql-server'
-import { inOrder, translated, warehouseOf, type LoadedRecord } from '../adapter.ts'
+import { releaseLock, requireLock, type MssqlPool, type MssqlSession } from '@cinelake/database/sql-server'
+import { inOrder, RECORDS, translated, warehouseOf, type LoadedRecord } from '../adapter.ts'
 import { placeOf, type Warehouse, type WarehouseOptions } from '../warehouse.ts'
 import { loadError } from './errors.ts'
 import { changeTable, loaded, replaceTable } from './load.ts'
+import { requireLoaderRights } from './loader-rights.ts'
 import { queryReadOnly, readAll } from './query.ts'
 import * as mssql from './sql.ts'
 import { dropLeftStaging } from './staging.ts'
@@ -25,13 +20,12 @@ export async function createMssqlWarehouse(
   { isReadOnly = false }: WarehouseOptions = {},
 ): Promise<Warehouse> {
   const { location } = pool
-  const lookupError = (error: unknown) => connectionError(error, location)
+  const setUpError = (error: unknown) => loadError(error, { table: RECORDS, location })
   if (!isReadOnly)
-    await translated(lookupError, async () => await pool.use(async (session) => await setUp(session, location)))
+    await translated(setUpError, async () => await pool.use(async (session) => await setUp(session, location)))
   return warehouseOf({
     location,
     loadError,
-    lookupError,
     loaded: async (table) => await pool.use(async (session) => await loaded(session, table)),
     replace: async (table, rows, options) => await replaceTable(pool, table, rows, options),
     applyChanges: async (table, changes, options) => await changeTable(pool, table, changes, options),
@@ -46,6 +40,7 @@ export async function createMssqlWarehouse(
 async function setUp(session: MssqlSession, location: string): Promise<void> {
   try {
     await requireLock(session, location, SET_UP_LOCK, 'Session', SET_UP_PATIENCE_MS)
+    await requireLoaderRights(session, location)
     for (const statement of mssql.SET_UP) await session.run(statement)
     await dropLeftStaging(session)
     await releaseLock(session, SET_UP_LOCK)

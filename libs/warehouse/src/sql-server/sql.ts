@@ -2,7 +2,8 @@ import { isJsonType } from '../adapter.ts'
 import { unknownTypeError, WarehouseRefusedError } from '../errors.ts'
 import { MART, schemaOf, type TablePlace, type WarehouseColumn, type WarehouseTable } from '../warehouse.ts'
 
-const LOADER = 'loader'
+/** The schema of the bookkeeping and of staging tables. */
+export const LOADER = 'loader'
 /** Queries through the service run as this user, who may read the mart and nothing else. */
 export const READER = 'cinelake_reader'
 
@@ -53,7 +54,12 @@ export function setUpReader(schemas: readonly string[]): string[] {
 }
 
 export function grantSelect(schema: string, principal: string): string {
-  return `GRANT SELECT ON SCHEMA::${quoted(schema)} TO ${quoted(principal)}`
+  return grant(`SELECT ON SCHEMA::${quoted(schema)}`, principal)
+}
+
+/** @param right as SQL, with what it is on */
+export function grant(right: string, principal: string): string {
+  return `GRANT ${right} TO ${quoted(principal)}`
 }
 
 /** Who may read the schema `mart`. */

@@ -130,21 +130,36 @@ function createRowSource(rows: WarehouseRows) {
   }
 }
 
+/**
+ * What a load itself refuses ends the bulk insert, and the server may answer that with an error, or break the
+ * connection: that says nothing about the rows, so that the first error is the one to tell.
+ */
 async function sendPiece(
   session: MssqlSession,
   { into, table, columns }: BulkTarget,
   rows: AsyncIterable<WarehouseRow>,
 ): Promise<void> {
+  let first: { readonly error: unknown } | undefined
+  const tell = (error: unknown) => {
+    first ??= { error }
+  }
   await new Promise<void>((resolve, reject) => {
     const load = session.connection.newBulkLoad(
       into,
       // Without the first, SQL Server takes NULL for a NOT NULL column.
       { checkConstraints: true, keepNulls: true, lockTable: true },
-      (error) => (error == null ? resolve() : reject(error)),
+      (error) => {
+        if (first !== undefined) reject(first.error)
+        else if (error == null) resolve()
+        else reject(error)
+      },
     )
     for (const { name, mssql, mustHaveValue } of columns) {
-      const refuse: Complaint = ({ problem, remedy }) =>
-        new WarehouseRefusedError(table, `${problem} (column ${name})`, remedy, { column: name })
+      const refuse: Complaint = ({ problem, remedy }) => {
+        const refusal = new WarehouseRefusedError(table, `${problem} (column ${name})`, remedy, { column: name })
+        tell(refusal)
+        return refusal
+      }
       // The driver puts the name between brackets, and does not double those inside.
       load.addColumn(name.replaceAll(']', ']]'), cellType(mssql, mustHaveValue, refuse), {
         objName: name,
@@ -156,6 +171,22 @@ async function sendPiece(
     }
     // A source of rows may be slow; a server that is gone is noticed by TCP keep-alive.
     load.setTimeout(0)
-    session.connection.execBulkLoad(load, rows)
+    session.connection.execBulkLoad(load, tellingErrors(rows, tell))
   })
+}
+
+/** A row that is at hand stays so: without a promise. */
+function tellingErrors(rows: AsyncIterable<WarehouseRow>, tell: (error: unknown) => void): AsyncIterable<WarehouseRow> {
+  const source = rows[Symbol.asyncIterator]()
+  const next = () => {
+    try {
+      const result = source.next()
+      if (result instanceof Promise) result.catch(tell)
+      return result
+    } catch (error) {
+      tell(error)
+      throw error
+    }
+  }
+  return { [Symbol.asyncIterator]: () => ({ next }) }
 }
