@@ -2,7 +2,8 @@ import type { SqlSession } from '@cinelake/engine'
 import type { Sample } from '@cinelake/source-kind'
 import { literal } from '@cinelake/sql'
 import { type FileSample, readColumn, TRIED, triedColumn } from '@cinelake/transformer'
-import { candidatesOf, type CountedText, type Inferred, noteOfText, NULL_WORDS, type Reading } from './infer-column.ts'
+import type { CountedText, Inferred, Reading } from './counted-texts.ts'
+import { candidatesOf, noteOfText, NULL_WORDS } from './infer-column.ts'
 import { mayBeSerial, noteOfNumbers } from './infer-dates.ts'
 
 /** Rows that are looked at, in the table `TRIED` of a session, and how a refine reads each of its columns. */

@@ -3,7 +3,7 @@ import type { Sample, SampleColumn } from '@cinelake/source-kind'
 import type { SampledColumn } from '@cinelake/transformer'
 import { type AskedColumn, chooseTypes, type ColumnTexts, type Tried } from './choose-types.ts'
 import { type DraftColumn, isCode, isCoordinate, isKeyName, withKey } from './guess-key.ts'
-import type { Inferred } from './infer-column.ts'
+import type { Inferred } from './counted-texts.ts'
 
 export type Draft = {
   readonly columns: readonly DraftColumn[]

@@ -1,5 +1,5 @@
 import type { Sample } from '@cinelake/source-kind'
-import type { Inferred } from './infer-column.ts'
+import type { Inferred } from './counted-texts.ts'
 
 /** A column of the draft. */
 export type DraftColumn = {

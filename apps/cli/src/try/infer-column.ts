@@ -1,40 +1,12 @@
+import { type CountedText, type Inferred, isMostly } from './counted-texts.ts'
 import { datesIn, epochsIn, timesIn } from './infer-dates.ts'
 import { listsIn } from './infer-lists.ts'
 import { numbersIn } from './infer-numbers.ts'
-
-/** The parse options of a column, in the words of `columns`. */
-export type Reading = {
-  readonly formats?: readonly string[]
-  readonly language?: string
-  readonly decimal?: ',' | 'any'
-  readonly grouping?: 'indian' | 'any'
-  readonly negatives?: readonly ('parentheses' | 'trailing')[]
-  readonly suffixes?: Readonly<Record<string, number>>
-  readonly percentOf?: number
-  readonly extract?: string
-  readonly separators?: readonly string[]
-  readonly nulls?: readonly string[]
-}
-
-/** The type of a column's texts, in the engine's terms, and the parse options that it needs. */
-export type Inferred = Reading & {
-  readonly type: string
-  /** Texts that are not of the type: their rows would be rejected. */
-  readonly misfitCount?: number
-  /** For display. */
-  readonly note?: string
-}
-
-/** A distinct text of a column, and the number of its rows. */
-export type CountedText = { readonly text: string; readonly count: number }
 
 /** Words for "no value" in many sources. */
 export const NULL_WORDS: ReadonlySet<string> = new Set(
   String.raw`null n/a na nan none nil nat - -- ? \n #n/a unknown tba tbd`.split(' '),
 )
-
-/** Share of the texts that a type has to fit to be tried on all of them. */
-const PLAUSIBLE = 0.5
 
 /**
  * The types that a column of texts may have, the most telling one first, each with the parse options that it needs. Which of
@@ -60,15 +32,6 @@ export function candidatesOf(name: string, texts: readonly CountedText[]): Infer
 
 function booleansIn(texts: readonly CountedText[]): Inferred[] {
   return isMostly(texts, (text) => /^(?:true|false|yes|no|t|f|y|n)$/i.test(text)) ? [{ type: 'BOOLEAN' }] : []
-}
-
-/** Whether so many of the rows' texts are of a kind that it may be the column's. */
-export function isMostly(texts: readonly CountedText[], is: (text: string) => boolean): boolean {
-  return texts.length > 0 && weightOf(texts.filter(({ text }) => is(text))) >= weightOf(texts) * PLAUSIBLE
-}
-
-export function weightOf(texts: readonly CountedText[]): number {
-  return texts.reduce((sum, { count }) => sum + count, 0)
 }
 
 /** What is to be said about a column that stays text. */

@@ -1,5 +1,5 @@
 import { namesIn } from '@cinelake/transformer'
-import { type CountedText, type Inferred, isMostly, weightOf } from './infer-column.ts'
+import { type CountedText, type Inferred, isMostly, weightOf } from './counted-texts.ts'
 
 const INSTANT = 'TIMESTAMP WITH TIME ZONE'
 

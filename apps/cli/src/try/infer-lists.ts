@@ -1,4 +1,4 @@
-import { type CountedText, type Inferred, isMostly } from './infer-column.ts'
+import { type CountedText, type Inferred, isMostly } from './counted-texts.ts'
 
 const SEPARATORS = ['|', ';', ','] as const
 /** Distinct texts from which a separator may be told from a sign in a sentence. */

@@ -1,4 +1,4 @@
-import { type CountedText, type Inferred, isMostly, type Reading, weightOf } from './infer-column.ts'
+import { type CountedText, type Inferred, isMostly, type Reading, weightOf } from './counted-texts.ts'
 
 /** Digits that always fit BIGINT. */
 const BIGINT_DIGITS = 18
