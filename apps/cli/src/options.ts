@@ -12,6 +12,9 @@ export const SHOWN_ROWS = 100
 /** Rows of a dataset that `try` reads without `--rows`. */
 export const SAMPLE_ROWS = 100
 
+/** The same for files: many rows cost little, and say more. */
+export const FILE_ROWS = 10_000
+
 /** `--json`, the same everywhere. */
 export function withJson(command: Command): Command {
   return command.option('--json', 'print the result as JSON, for machines')

@@ -1,7 +1,7 @@
 import { temporaryDirectory } from '@cinelake/testkit'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parse } from 'yaml'
+import { parse, parseDocument } from 'yaml'
 import { cinelake } from './testing.fixture.ts'
 
 type Files = Readonly<Record<string, string | Uint8Array>>
@@ -30,6 +30,14 @@ export async function givenFolder(
       await cinelake(['try', name, folder, '--state', state, ...options], settings),
     validate: async () => await cinelake(['validate', folder]),
     run: async () => await cinelake(['run', folder, '--window', '2026-03-01', '--state', state], settings),
+    /** Removes all datasets of its files but these. */
+    async keepOnly(names: readonly string[]) {
+      const file = join(folder, 'pipeline.yaml')
+      const document = parseDocument(await readFile(file, 'utf8'))
+      const all = Object.keys((document.toJS() as { sources: { shop: { datasets: object } } }).sources.shop.datasets)
+      for (const name of all) if (!names.includes(name)) document.deleteIn(['sources', 'shop', 'datasets', name])
+      await writeFile(file, document.toString())
+    },
     text: async (file: string) => await readFile(join(folder, file), 'utf8'),
     contract: async (name: string) =>
       parse(await readFile(join(folder, 'contracts', `${name}.yaml`), 'utf8')) as {

@@ -3,30 +3,29 @@ import { ConfigError, makeDirectory } from '@cinelake/core'
 import type { SqlSession } from '@cinelake/engine'
 import { type Problem, formatProblem } from '@cinelake/pipeline'
 import type { Sample } from '@cinelake/source-kind'
-import { identifier } from '@cinelake/sql'
-import { readColumn } from '@cinelake/transformer'
+import { TRIED } from '@cinelake/transformer'
 import { existsSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { isDeepStrictEqual } from 'node:util'
 import { type Document, isMap, isScalar, isSeq } from 'yaml'
 import { CALL, type CommandContext, shellArgument } from '../command.ts'
 import { openEngine } from '../open-parts.ts'
-import { SAMPLE_ROWS } from '../options.ts'
 import { formatTable } from '../output/format-table.ts'
 import { formatCount, toJson } from '../output/format-value.ts'
 import type { Paint } from '../output/terminal.ts'
 import { type PlatformConfig, platformConfig } from '../settings.ts'
 import { columnReadings, contractText, withDraft } from '../try/draft-text.ts'
-import { type Draft, draftOf, textsOf } from '../try/draft.ts'
+import { tryRows } from '../try/choose-types.ts'
+import { type Draft, draftOf, type Looked } from '../try/draft.ts'
 import { PIPELINE_FILE, openText, problemsIn, documentText, withFiles } from '../try/folder-text.ts'
 import type { DraftColumn } from '../try/guess-key.ts'
-import { readSample } from '../try/read-sample.ts'
+import { type ReadSample, readSample } from '../try/read-sample.ts'
 import { type Target, readTarget } from '../try/read-target.ts'
 
 export type Options = {
   readonly state?: string
-  readonly rows: number
+  readonly rows?: number
   readonly window?: string
   readonly write?: true
   readonly force?: true
@@ -45,14 +44,23 @@ export async function tryDataset(
   const { document, text: textBefore } = await openText(folder)
   const target = await readTarget(folder, document, name)
   if (options.write === true) refuseToReplace(folder, target, options)
+  await using scratch = await mkdtempDisposable(path.join(tmpdir(), 'cinelake-try-'))
+  const directory = scratch.path
+  await using engine = await openEngine({ engine: { ...config.engine, scratchDirectory: directory } })
+  await using session = await engine.session()
   const { rows: limit, window } = options
-  const sample = await readSample(target, { config, settings, limit, window, now: clock(), signal })
-  const draft = await verified(draftOf(sample, target.dataset), sample, config)
+  const read = await readSample(target, { config, settings, limit, window, now: clock(), signal, session, directory })
+  const { sample, file } = read
+  const looked: Looked =
+    file === undefined
+      ? { ...sample, tried: await tryRows(sample, session) }
+      : { ...sample, columns: file.columns, isInOrder: file.isInOrder, tried: file }
+  const draft = await draftOf(looked, target.dataset, session)
   const about = { pipeline: target.pipeline.name, dataset: target.dataset }
   const showValues = options.showValues === true
   const text = contractText(about.pipeline, about.dataset, draft, { showValues })
   const written =
-    options.write === true ? await write(folder, { target, document, textBefore, draft, sample, config }) : []
+    options.write === true ? await write(folder, { target, document, textBefore, draft, read, config, showValues }) : []
   const next =
     options.write === true
       ? afterWriting({ folder, dataset: target.dataset }, { document, draft, sample })
@@ -63,11 +71,13 @@ export async function tryDataset(
   if (options.json === true) {
     const columns = draft.columns.map(({ values, ...column }) => (showValues ? { ...column, values } : column))
     return terminal.print(
-      `${toJson({ facts: sample.facts, columns, contract: text, columnsText: columnReadings(draft), keyMissing: isKeyMissing, written })}\n`,
+      `${toJson({ facts: sample.facts, columns, contract: text, columnsText: columnReadings(draft), read: file?.read ?? {}, keyMissing: isKeyMissing, written })}\n`,
     )
   }
   const { paint, print } = terminal
-  print(`${showDraft(sample, draft, { paint, showValues })}\n`)
+  const values = showValues ? await valuesOf(draft, looked, session) : undefined
+  print(`${showDraft(sample, draft, { paint, rowCount: looked.tried.rowCount, values })}\n`)
+  if (Object.keys(file?.read ?? {}).length > 0 && options.write !== true) print(`read: ${toJson(file?.read)}\n\n`)
   print(written.length === 0 ? text : written.map((file) => `${paint('green', '✓')} ${file}\n`).join(''))
   if (isKeyMissing) print(`\n${paint('yellow', 'No key was found.')} ${howToKey(path.join(folder, target.contract))}`)
   print(`\n${next}`)
@@ -85,21 +95,14 @@ function refuseToReplace(folder: string, { contract }: Target, { force }: Option
   throw new ConfigError('the contract is there already', [`${file}: expected none; --force replaces it`])
 }
 
-async function verified(draft: Draft, sample: Sample, config: PlatformConfig): Promise<Draft> {
-  await using engine = await openEngine({
-    engine: { ...config.engine, scratchDirectory: path.join(tmpdir(), 'cinelake') },
-  })
-  await using session = await engine.session()
-  return await verifyDraft(draft, sample, session)
-}
-
 type Writing = {
   readonly target: Target
   readonly document: Document
   readonly textBefore: string
   readonly draft: Draft
-  readonly sample: Sample
+  readonly read: ReadSample
   readonly config: PlatformConfig
+  readonly showValues: boolean
 }
 
 /**
@@ -108,15 +111,18 @@ type Writing = {
  */
 async function write(
   folder: string,
-  { target, document, textBefore, draft, sample, config }: Writing,
+  { target, document, textBefore, draft, read, config, showValues }: Writing,
 ): Promise<string[]> {
   const { contract, source, dataset, pipeline } = target
   const before = document.toJS() as unknown
   const problemsBefore = await problemsIn(withFiles(folder, {}), config)
-  withDraft(document, { source: source.name, dataset }, draft, sample.pagination)
+  withDraft(document, { source: source.name, dataset }, draft, {
+    read: read.file?.read ?? {},
+    pagination: read.sample.pagination,
+  })
   const isChanged = !isDeepStrictEqual(document.toJS(), before)
   const files = {
-    [contract]: contractText(pipeline.name, dataset, draft),
+    [contract]: contractText(pipeline.name, dataset, draft, { showValues }),
     ...(isChanged ? { [PIPELINE_FILE]: documentText(document, textBefore) } : {}),
   }
   const asked = lacksKey(document, target, draft)
@@ -146,15 +152,16 @@ export function newErrors(after: readonly Problem[], before: readonly Problem[])
 }
 
 /** Options that a second call needs to see the same rows. */
-function repeated({ rows, window, force }: Options): string[] {
+function repeated({ rows, window, force, showValues }: Options): string[] {
   return [
-    ...(rows === SAMPLE_ROWS ? [] : ['--rows', String(rows)]),
+    ...(rows === undefined ? [] : ['--rows', String(rows)]),
     ...(window === undefined ? [] : ['--window', window]),
     ...(force === true ? ['--force'] : []),
+    ...(showValues === true ? ['--show-values'] : []),
   ]
 }
 
-type Looked = {
+type Command = {
   /** `<source>/<dataset>` */
   readonly name: string
   readonly folder: string
@@ -163,7 +170,7 @@ type Looked = {
 }
 
 /** The command that saves the displayed draft. */
-function howToSave({ name, folder, options }: Looked): string {
+function howToSave({ name, folder, options }: Command): string {
   return `Save it:\n${line('try', name, folder, ...options, '--write')}`
 }
 
@@ -202,24 +209,28 @@ const SHOWN = 3
 /** Characters of them. */
 const SHOWN_WIDTH = 40
 
-/** The inferred columns of a dataset, as a table. Without `showValues` it has no value of the source. */
+/** The inferred columns of a dataset, as a table. Without values it has none of the source. */
 function showDraft(
   sample: Sample,
   draft: Draft,
-  { paint, showValues }: { readonly paint: Paint; readonly showValues: boolean },
+  {
+    paint,
+    rowCount,
+    values,
+  }: { readonly paint: Paint; readonly rowCount: number; readonly values: readonly string[] | undefined },
 ): string {
-  const rows = `${formatCount(sample.rows.length)}${sample.isAll ? ', all there are' : ', the first'}`
+  const rows = `${formatCount(rowCount)}${sample.isAll ? ', all there are' : ', the first'}`
   const facts = [...sample.facts, ['rows', rows] as const]
   const width = Math.max(...facts.map(([what]) => what.length))
   const lines = facts.map(([what, found]) => `${paint('dim', what.padEnd(width))}  ${found}\n`)
-  const titles = ['column', 'type', 'empty', 'distinct', 'seems', ...(showValues ? ['values'] : [])]
-  const cells = draft.columns.map((column) => [
+  const titles = ['column', 'type', 'empty', 'distinct', 'seems', ...(values === undefined ? [] : ['values'])]
+  const cells = draft.columns.map((column, index) => [
     column.name,
     typeText(column),
     formatCount(column.emptyCount),
     formatCount(column.distinctCount),
     seems(column),
-    ...(showValues ? [valuesText(sample, column)] : []),
+    ...(values === undefined ? [] : [values[index] ?? '']),
   ])
   const left = draft.leftOut.map(([name, why]) => `${paint('yellow', 'left out')} ${name}: ${why}\n`)
   return `${lines.join('')}\n${formatTable(
@@ -229,67 +240,49 @@ function showDraft(
   )}${left.join('')}`
 }
 
-function typeText({ inferred: { type, formats, decimal } }: DraftColumn): string {
-  const how = [...(formats ?? []), ...(decimal === undefined ? [] : [`decimal ${decimal}`])]
+function typeText({ inferred }: DraftColumn): string {
+  const { type, formats, language, decimal, grouping, suffixes, extract, percentOf } = inferred
+  const how = [
+    ...(formats ?? []),
+    ...(language === undefined ? [] : [`in ${language}`]),
+    ...(decimal === undefined ? [] : [`decimal ${decimal}`]),
+    ...(grouping === undefined ? [] : [`grouping ${grouping}`]),
+    ...(suffixes === undefined ? [] : [`suffixes ${Object.keys(suffixes).join(' ')}`]),
+    ...(extract === undefined ? [] : [`extract ${extract}`]),
+    ...(percentOf === undefined ? [] : [`percentOf ${percentOf}`]),
+  ]
   return how.length === 0 ? type : `${type} ${how.join(' or ')}`
 }
 
-function seems({ isKey, isUnique, isRequired, personal, values, minimum, inferred }: DraftColumn): string {
+function seems({ isKey, isUnique, isRequired, personal, values, minimum, inferred, position }: DraftColumn): string {
+  const words = inferred.nulls?.length ?? 0
   return [
     ...(isKey ? ['the key'] : isUnique ? ['unique'] : []),
     ...(isRequired && !isKey ? ['required'] : []),
+    ...(position === undefined ? [] : [`field ${position}`]),
     ...(personal === undefined ? [] : [`personal (${personal})`]),
     ...(values === undefined ? [] : [`one of ${values.length} values`]),
     ...(minimum === undefined ? [] : ['never negative']),
-    ...(inferred.nulls === undefined ? [] : [`${inferred.nulls.length} words for nothing`]),
+    ...(words === 0 ? [] : [words === 1 ? '1 word for nothing' : `${words} words for nothing`]),
     ...(inferred.note === undefined ? [] : [inferred.note]),
   ].join(', ')
 }
 
-function valuesText(sample: Sample, { from }: DraftColumn): string {
-  const index = sample.columns.findIndex(({ name }) => name === from)
-  const values = [...new Set(textsOf(sample, index))].slice(0, SHOWN)
-  // Control characters that a terminal would act on are removed.
-  return values.map((value) => value.slice(0, SHOWN_WIDTH).replaceAll(/\p{Cc}+/gu, ' ')).join(' · ')
-}
-
-/**
- * Reads the sample by the code of a refine. A column with more unreadable texts than the draft predicts becomes text:
- * unreadable values must not reject rows.
- */
-async function verifyDraft(draft: Draft, sample: Sample, session: SqlSession): Promise<Draft> {
-  const names = sample.columns.map((_, index) => identifier(`c${index}`))
-  await session.run(`CREATE OR REPLACE TEMP TABLE tried (${names.map((name) => `${name} VARCHAR`).join(', ')})`)
-  await session.append('tried', one(sample.rows))
-  const columns: DraftColumn[] = []
-  for (const column of draft.columns) {
-    const index = sample.columns.findIndex(({ name, type }) => name === column.from && type === undefined)
-    const allowed = column.inferred.misfitCount ?? 0
-    const isReadable = index < 0 || (await unreadCount(column, names[index] ?? '', session)) <= allowed
-    columns.push(
-      isReadable
-        ? column
-        : { ...column, inferred: { type: 'VARCHAR', note: 'not every text is of one type' }, minimum: undefined },
+/** Some values of each column of a draft. */
+async function valuesOf(
+  { columns }: Draft,
+  { columns: all, tried, isInOrder = false }: Looked,
+  session: SqlSession,
+): Promise<string[]> {
+  const shown: string[] = []
+  for (const [at, { from, position }] of columns.entries()) {
+    const index = isInOrder ? at : all.findIndex((column) => column.name === from && column.position === position)
+    const { value } = tried.readColumn({ type: 'VARCHAR', reading: { from: [] } }, index)
+    // The first ones of the source; control characters that a terminal would act on are removed.
+    const found = await session.rows<{ value: string }>(
+      `SELECT v AS value FROM (SELECT ${value} AS v, rowid AS place FROM ${TRIED}) WHERE v IS NOT NULL GROUP BY v ORDER BY min(place) LIMIT ${SHOWN}`,
     )
+    shown.push(found.map((each) => each.value.slice(0, SHOWN_WIDTH).replaceAll(/\p{Cc}+/gu, ' ')).join(' · '))
   }
-  return { ...draft, columns }
-}
-
-async function unreadCount({ inferred, from }: DraftColumn, raw: string, session: SqlSession): Promise<number> {
-  const { type, formats, decimal, nulls, separators } = inferred
-  const reading = {
-    from: [from],
-    ...(formats === undefined ? {} : { formats: [...formats] }),
-    ...(decimal === undefined ? {} : { decimal }),
-    ...(nulls === undefined ? {} : { nulls: [...nulls] }),
-    ...(separators === undefined ? {} : { separators: [...separators] }),
-  }
-  const { value, text } = readColumn({ type, reading }, raw, [])
-  const query = `SELECT count(*) AS n FROM tried WHERE (${text}) IS NOT NULL AND (${value}) IS NULL`
-  const [found] = await session.rows<{ n: number | bigint }>(query)
-  return Number(found?.n ?? 0)
-}
-
-async function* one<T>(value: T): AsyncGenerator<T> {
-  yield value
+  return shown
 }

@@ -2,18 +2,15 @@ import { Document, isMap, isScalar, type YAMLMap } from 'yaml'
 import { plain, type Draft } from './draft.ts'
 import type { DraftColumn } from './guess-key.ts'
 
-/** Placeholder for hidden values. */
-const HIDDEN = '…'
-
 /**
  * A draft as a contract of the Open Data Contract Standard.
- * @param showValues includes values of the source; a draft that is only printed hides them
+ * @param showValues whether rules may have values of the source in them
  */
 export function contractText(
   pipeline: string,
   dataset: string,
   { columns }: Draft,
-  { showValues = true } = {},
+  { showValues = false } = {},
 ): string {
   const keys = columns.filter(({ isKey }) => isKey)
   const document = new Document({
@@ -40,7 +37,7 @@ export function contractText(
 function propertyOf(column: DraftColumn, position: number, keyCount: number, showValues: boolean): object {
   const { name, isRequired, isKey, personal, values, minimum } = column
   const quality = [
-    ...(values === undefined ? [] : [rule(`${name}_known`, { validValues: showValues ? values : [HIDDEN] })]),
+    ...(values === undefined || !showValues ? [] : [rule(`${name}_known`, { validValues: values })]),
     ...(minimum === undefined ? [] : [rule(`${name}_not_negative`, { min: minimum })]),
   ]
   return {
@@ -92,18 +89,15 @@ function flowSmallMaps(document: Document): void {
 /** The parse options of the contract's columns that need any: `columns` of the dataset. */
 export function columnReadings({ columns }: Draft): Readonly<Record<string, string | object>> {
   return Object.fromEntries(
-    columns.flatMap(({ name, from, inferred: { formats, decimal, nulls, separators } }) => {
-      const reading = {
-        ...(plain(from) === plain(name) ? {} : { from }),
-        ...(formats === undefined ? {} : { formats }),
-        ...(decimal === undefined ? {} : { decimal }),
-        ...(separators === undefined ? {} : { separators }),
-        ...(nulls === undefined ? {} : { nulls }),
-      }
-      const keys = Object.keys(reading)
-      if (keys.length === 0) return []
-      return [[name, keys.length === 1 && 'from' in reading ? from : reading] as const]
-    }),
+    columns.flatMap(
+      ({ name, from, position, inferred: { type: _type, misfitCount: _misfits, note: _note, ...options } }) => {
+        const source = position === undefined ? (plain(from) === plain(name) ? {} : { from }) : { position }
+        const reading = { ...source, ...options }
+        const keys = Object.keys(reading)
+        if (keys.length === 0) return []
+        return [[name, keys.length === 1 && 'from' in reading ? from : reading] as const]
+      },
+    ),
   )
 }
 
@@ -115,7 +109,7 @@ export function withDraft(
   document: Document,
   { source, dataset }: { source: string; dataset: string },
   draft: Draft,
-  pagination?: object,
+  { read = {}, pagination }: { readonly read?: object; readonly pagination?: object | undefined },
 ): void {
   const place = ['sources', source, 'datasets', dataset]
   const written = document.getIn([...place, 'columns'])
@@ -124,11 +118,20 @@ export function withDraft(
       isMap(written) && written.items.some(({ key }) => plain(String(isScalar(key) ? key.value : key)) === plain(name))
     if (!isThere) document.setIn([...place, 'columns', name], flowNode(document, reading))
   }
+  for (const [key, value] of Object.entries(read)) {
+    if (value !== undefined && !document.hasIn([...place, 'read', key]))
+      document.setIn([...place, 'read', key], flowNode(document, key === 'quote' && value === '' ? 'none' : value))
+  }
+  const made = document.getIn([...place, 'read'])
+  if (isMap(made) && Object.keys(read).length > 0) made.flow = made.items.length <= MAX_FLOW
   if (pagination !== undefined && document.getIn([...place, 'pagination']) === undefined) {
     document.setIn([...place, 'pagination'], flowNode(document, pagination))
   }
   keepPersonalBack(document, dataset, draft)
 }
+
+/** Most keys of a mapping on one line. */
+const MAX_FLOW = 4
 
 function flowNode(document: Document, value: unknown) {
   return document.createNode(value, { flow: true })

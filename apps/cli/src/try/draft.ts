@@ -1,6 +1,9 @@
+import type { SqlSession } from '@cinelake/engine'
 import type { Sample, SampleColumn } from '@cinelake/source-kind'
+import type { SampledColumn } from '@cinelake/transformer'
+import { type AskedColumn, chooseTypes, type ColumnTexts, type Tried } from './choose-types.ts'
 import { type DraftColumn, isCode, isCoordinate, isKeyName, withKey } from './guess-key.ts'
-import { type Inferred, inferColumn } from './infer-column.ts'
+import type { Inferred } from './counted-texts.ts'
 
 export type Draft = {
   readonly columns: readonly DraftColumn[]
@@ -8,7 +11,7 @@ export type Draft = {
   readonly leftOut: readonly (readonly [name: string, why: string])[]
 }
 
-/** Characters. The longest name of a column. */
+/** Bytes. The longest name of a column. */
 const MAX_NAME = 63
 /** Most distinct values of an enumeration. A single value proves nothing. */
 const MIN_VALUES = 2
@@ -16,54 +19,92 @@ const MAX_VALUES = 12
 /** Rows from which an enumeration can be inferred. */
 const MIN_ROWS = 20
 
-/** Infers a dataset's columns from a sample. @param dataset its name, which may indicate what its rows describe */
-export function draftOf(sample: Sample, dataset: string): Draft {
+/** What a draft is made of: rows in a table of a session, with what their source says of them. */
+export type Looked = Pick<Sample, 'primaryKey' | 'isAll'> & {
+  readonly columns: readonly (SampleColumn & Pick<SampledColumn, 'position'>)[]
+  readonly tried: Tried
+  /** Columns come in the order of the source: none may be left out. */
+  readonly isInOrder?: boolean
+}
+
+/** Infers a dataset's columns from its first rows. @param dataset its name, which may indicate what its rows describe */
+export async function draftOf(looked: Looked, dataset: string, session: SqlSession): Promise<Draft> {
+  const { tried, isInOrder = false } = looked
   const leftOut: (readonly [string, string])[] = []
   const names = new Set<string>()
-  const columns = sample.columns.flatMap((column, index) => {
-    const name = contractName(column.name, index)
-    const twin = plain(name)
-    if (names.has(twin)) {
+  const named = looked.columns.flatMap((column, index) => {
+    const wanted = contractName(column.position === undefined ? column.name : nameAt(column), index)
+    const isTaken = names.has(plain(wanted))
+    if (isTaken && column.position === undefined && !isInOrder) {
       leftOut.push([column.name, 'another column has the same name but for case, spaces, `-` and `_`'])
       return []
     }
-    names.add(twin)
-    return [draftColumn(sample, { index, column, name, dataset })]
+    const name = isTaken ? freeName(wanted, names) : wanted
+    names.add(plain(name))
+    return [{ name, column, index }]
   })
-  return { columns: withKey(columns, sample, dataset), leftOut }
+  const asked = named.map(({ name, column, index }): AskedColumn => ({
+    name,
+    index,
+    known: column.type === undefined ? undefined : landed(column, column.type),
+    narrow: (inferred) => fitting(name, inferred),
+  }))
+  const found = await chooseTypes(asked, tried, session)
+  const columns = named.flatMap(({ name, column }, at) => {
+    const texts = found[at]
+    if (texts === undefined) return []
+    // What trailing delimiters of a header and its rows make.
+    if (column.name.trim() === '' && texts.presentCount === 0 && tried.rowCount > 0 && !isInOrder) return []
+    return [draftColumn(looked, { column, name, dataset, texts })]
+  })
+  return { columns: withKey(columns, looked, dataset), leftOut }
 }
 
 type ColumnToDraft = {
-  readonly index: number
-  readonly column: SampleColumn
+  readonly column: Looked['columns'][number]
   readonly name: string
   readonly dataset: string
+  readonly texts: ColumnTexts
 }
 
-function draftColumn(sample: Sample, { index, column, name, dataset }: ColumnToDraft): DraftColumn {
-  const { name: from, type } = column
-  const texts = textsOf(sample, index)
-  const inferred = type === undefined ? fitting(name, inferColumn(texts)) : landed(column, type)
-  const nulls = new Set(inferred.nulls)
-  const present = texts.filter((text) => !nulls.has(text))
-  const distinctCount = new Set(present).size
-  const emptyCount = sample.rows.length - present.length
+function draftColumn(
+  { tried, isAll, isInOrder = false }: Looked,
+  { column, name, dataset, texts: found }: ColumnToDraft,
+): DraftColumn {
+  const { name: from, position } = column
+  const { inferred, presentCount, distinctCount } = found
+  const present = found.texts.map(({ text }) => text)
+  const emptyCount = tried.rowCount - presentCount
   const personal = inferred.type === 'BOOLEAN' ? undefined : guessPersonal({ name, dataset }, present)
-  const isComplete = emptyCount === 0 && sample.rows.length > 0
-  const isText = type === undefined || type === 'VARCHAR'
+  const isComplete = emptyCount === 0 && tried.rowCount > 0
+  const isText = column.type === undefined || column.type === 'VARCHAR'
   return {
     name,
-    from,
+    // By its place no column needs a name of the source.
+    from: isInOrder ? name : from,
+    ...(position === undefined ? {} : { position }),
     inferred,
     emptyCount,
     distinctCount,
     // A row outside of the sample may lack it: that must not reject the row.
-    isRequired: (isComplete && sample.isAll) || isSurelyThere(column, inferred),
+    isRequired: (isComplete && isAll) || isSurelyThere(column, inferred),
     isKey: false,
-    isUnique: isComplete && distinctCount === sample.rows.length,
+    isUnique: isComplete && distinctCount === tried.rowCount,
     personal,
-    values: personal === undefined && isText ? valuesOf(present, inferred) : undefined,
-    minimum: isKeyName(name) || isCoordinate(name) ? undefined : minimumOf(present, inferred),
+    values: personal === undefined && isText ? valuesOf(found) : undefined,
+    minimum: isKeyName(name) || isCoordinate(name) ? undefined : minimumOf(found),
+  }
+}
+
+/** The name of a field that is taken by its position, without characters that are none of a name. */
+function nameAt({ name }: SampleColumn): string {
+  return name.replaceAll(/\p{C}+/gu, ' ').slice(0, MAX_NAME)
+}
+
+function freeName(name: string, taken: ReadonlySet<string>): string {
+  for (let number = 2; ; number++) {
+    const tried = `${bounded(name, MAX_NAME - 5)}_${number}`
+    if (!taken.has(plain(tried))) return tried
   }
 }
 
@@ -76,7 +117,14 @@ function contractName(from: string, index: number): string {
     .replaceAll(/[^\p{L}\p{N}]+/gu, '_')
     .replaceAll(/^_+|_+$/g, '')
   const named = /^\p{L}/u.test(words) ? words : words === '' ? `column_${index + 1}` : `c_${words}`
-  return Array.from(named).slice(0, MAX_NAME).join('').replace(/_+$/, '')
+  return bounded(named, MAX_NAME)
+}
+
+/** The begin of a name, of so many bytes: databases count bytes. */
+function bounded(name: string, mostBytes: number): string {
+  let bytes = 0
+  const kept = Array.from(name).filter((letter) => (bytes += Buffer.byteLength(letter)) <= mostBytes)
+  return kept.join('').replace(/_+$/, '')
 }
 
 /** The form of column names for comparison. */
@@ -114,22 +162,28 @@ function landedType(type: string): string {
   return type.startsWith('TIMESTAMP') ? 'TIMESTAMP WITH TIME ZONE' : 'VARCHAR'
 }
 
-function valuesOf(texts: readonly string[], { type }: Inferred): readonly string[] | undefined {
-  const values = new Set(texts)
+function valuesOf({
+  texts,
+  inferred: { type },
+  presentCount,
+  distinctCount,
+}: ColumnTexts): readonly string[] | undefined {
+  const values = texts.map(({ text }) => text)
   const isFew =
     type === 'VARCHAR' &&
-    texts.length >= MIN_ROWS &&
-    values.size >= MIN_VALUES &&
-    values.size <= MAX_VALUES &&
-    values.size * 4 <= texts.length
-  const isShort = [...values].every((value) => value.length <= 40)
-  return isFew && isShort ? [...values].sort() : undefined
+    presentCount >= MIN_ROWS &&
+    distinctCount >= MIN_VALUES &&
+    distinctCount <= MAX_VALUES &&
+    distinctCount * 4 <= presentCount
+  const isShort = values.every((value) => value.length <= 40)
+  return isFew && isShort ? values.sort() : undefined
 }
 
 /** A column that was never negative is usually never meant to be. */
-function minimumOf(texts: readonly string[], { type, decimal }: Inferred): number | undefined {
-  if (decimal !== undefined || texts.length === 0 || !/^(?:BIGINT|INTEGER|DOUBLE|DECIMAL)/.test(type)) return undefined
-  return texts.some((text) => text.startsWith('-')) ? undefined : 0
+function minimumOf({ presentCount, isEverNegative, inferred }: ColumnTexts): number | undefined {
+  const { type, decimal } = inferred
+  if (decimal !== undefined || presentCount === 0 || !/^(?:BIGINT|INTEGER|DOUBLE|DECIMAL)/.test(type)) return undefined
+  return isEverNegative ? undefined : 0
 }
 
 /** Names of columns that hold personal data, in a few languages; any words may precede them. */
@@ -212,12 +266,4 @@ function parsed(text: string): unknown {
   } catch {
     return undefined
   }
-}
-
-/** A column's texts that are not empty. */
-export function textsOf({ rows }: Pick<Sample, 'rows'>, column: number): string[] {
-  return rows.flatMap((row) => {
-    const text = row[column]?.trim() ?? ''
-    return text === '' ? [] : [text]
-  })
 }

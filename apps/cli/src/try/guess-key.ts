@@ -1,5 +1,5 @@
 import type { Sample } from '@cinelake/source-kind'
-import type { Inferred } from './infer-column.ts'
+import type { Inferred } from './counted-texts.ts'
 
 /** A column of the draft. */
 export type DraftColumn = {
@@ -7,6 +7,8 @@ export type DraftColumn = {
   readonly name: string
   /** Name in the source. */
   readonly from: string
+  /** The number of its field, where its name does not tell it from others. */
+  readonly position?: number
   readonly inferred: Inferred
   readonly emptyCount: number
   readonly distinctCount: number

@@ -1,6 +1,6 @@
-import path from 'node:path'
-import { proxyFrom, silentLog, systemClock } from '@cinelake/core'
+import { ConfigError, proxyFrom, silentLog, systemClock } from '@cinelake/core'
 import type { CheckedSource } from '@cinelake/pipeline'
+import type { SqlSession } from '@cinelake/engine'
 import { createFill } from '@cinelake/secrets'
 import type { Settings } from '@cinelake/service'
 import { azureCredential } from '@cinelake/service/azure'
@@ -9,11 +9,18 @@ import { filesKind, type FilesPreviewDeps } from '@cinelake/source-files'
 import { nothing, type Sample, type SourceInPipeline } from '@cinelake/source-kind'
 import { pushKind, type PushPreviewDeps } from '@cinelake/source-push'
 import { restKind, type RestPreviewDeps } from '@cinelake/source-rest'
-import { sampleCsv, unpack, type UnpackedFile } from '@cinelake/transformer'
-import { mkdtempDisposable } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import {
+  type FileSample,
+  sampleCsv,
+  sampleFile,
+  TRIED,
+  triedColumn,
+  unpack,
+  type UnpackedFile,
+} from '@cinelake/transformer'
 import { openExistingLake, openSecrets } from '../open-parts.ts'
 import { formatBytes, formatCount } from '../output/format-value.ts'
+import { FILE_ROWS, SAMPLE_ROWS } from '../options.ts'
 import type { PlatformConfig } from '../settings.ts'
 import { chosenWindows } from '../windows.ts'
 import type { Target } from './read-target.ts'
@@ -30,24 +37,29 @@ const KINDS: { readonly [Type in CheckedSource['type']]: Preview<Extract<Checked
   push: pushKind,
 }
 
-type Context = {
+export type SampleContext = {
+  readonly session: SqlSession
+  /** Scratch that the session may read. */
+  readonly directory: string
   readonly config: PlatformConfig
   readonly settings: Settings
-  readonly limit: number
+  /** Rows to look at; how many depends on the source without it. */
+  readonly limit: number | undefined
   readonly window: string | undefined
   readonly now: Date
   readonly signal: AbortSignal
 }
 
+/** The first rows of a dataset, with how its files have to be read, where they are files. */
+export type ReadSample = { readonly sample: Sample; readonly file?: FileSample }
+
 /** Reads the first rows of a dataset by the code of the services. */
-export async function readSample(
-  target: Target,
-  { config, settings, limit, window, now, signal }: Context,
-): Promise<Sample> {
-  await using secrets = await openSecrets(config, settings)
-  await using scratch = await mkdtempDisposable(path.join(tmpdir(), 'cinelake-try-'))
-  const directory = scratch.path
+export async function readSample(target: Target, context: SampleContext): Promise<ReadSample> {
+  const { config, settings, window, now, signal, directory, session } = context
   const { pipeline, source, dataset } = target
+  const limit = context.limit ?? (source.type === 'files' ? FILE_ROWS : SAMPLE_ROWS)
+  await using secrets = await openSecrets(config, settings)
+  let file: FileSample | undefined
   const deps: Deps = {
     fill: createFill({ settings, secrets }),
     clock: systemClock,
@@ -65,40 +77,61 @@ export async function readSample(
       if (asked === undefined) throw new RangeError('expected a window')
       return { window: asked, isAskedFor: window !== undefined }
     },
-    readCsv: async (file, of, rows) => await sampleOfCsv(file, { target, dataset: of, limit: rows }),
-    unpack: (landed, file) => unpack({ landed, file, directory, limits: config.unpacking, signal }),
+    async readCsv(unpacked, of, rows) {
+      const reading = pipeline.datasets.find(({ name }) => name === of)?.reading ?? { header: true, nulls: [] }
+      const about = { session, limit: rows, directory, signal }
+      const isReceived = source.type === 'files'
+      const found = isReceived
+        ? await sampleFile(unpacked, reading, about)
+        : await sampleCsv(unpacked, reading, { ...about, findsShape: false })
+      if (found === undefined) throw nothing(`${source.name}/${dataset}`, 'a header or a record')
+      if (isReceived) file = found
+      return await asSample(unpacked, found, isReceived ? undefined : { session, nulls: reading.nulls })
+    },
+    unpack: (landed, packed) => unpack({ landed, file: packed, directory, limits: config.unpacking, signal }),
     openLake: async () => await openExistingLake(config),
   }
   const kind: Preview<CheckedSource> = KINDS[source.type]
-  return await kind.preview({ pipeline, source }, dataset, deps)
+  const sample = await kind.preview({ pipeline, source }, dataset, deps)
+  return { sample, ...(file === undefined ? {} : { file }) }
 }
 
-type CsvContext = {
-  readonly target: Target
-  /** The dataset of the rows. */
-  readonly dataset: string
-  readonly limit: number
-}
-
-/** The first rows of a CSV file, with its dialect. */
-async function sampleOfCsv(file: UnpackedFile, { target, dataset, limit }: CsvContext): Promise<Sample> {
-  const reading = target.pipeline.datasets.find(({ name }) => name === dataset)?.reading ?? { header: true, nulls: [] }
-  const csv = await sampleCsv(file, reading, limit)
-  if (csv === undefined) throw nothing(`${target.source.name}/${target.dataset}`, 'a header')
-  const { encoding, delimiter, names, rows, misshapenCount, isAll } = csv
-  const between = delimiter === undefined ? 'one column' : `delimiter ${delimiter === '\t' ? 'tab' : delimiter}`
-  const wrong =
-    misshapenCount === 0 ? [] : [['left out', `${formatCount(misshapenCount)} records that are no rows`] as const]
-  return {
-    facts: [['written', `${encoding}, ${between}${reading.header ? '' : ', no header'}`], ...wrong],
-    columns: names.map((name) => ({ name })),
-    rows: withoutNulls(rows, reading.nulls),
-    isAll,
+/**
+ * A sample of a file. Its rows stay in the table, unless others want them.
+ * @throws {ConfigError} terminal: hardly any record is a row
+ */
+async function asSample(
+  { name }: UnpackedFile,
+  { facts, columns, rowCount, unreadCount, isAll }: FileSample,
+  wanted: { readonly session: SqlSession; readonly nulls: readonly string[] } | undefined,
+): Promise<Sample> {
+  if (unreadCount > rowCount) {
+    const counts = `${formatCount(unreadCount)} of ${formatCount(unreadCount + rowCount)} records`
+    throw new ConfigError('the file cannot be read as a table', [
+      `${name}: expected records with as many fields as the header, got another number in ${counts}; say under \`read\` how it is written, or have it sent again`,
+    ])
   }
+  const wrong =
+    unreadCount === 0 ? [] : [['left out', `${formatCount(unreadCount)} records that are no rows: rejects`] as const]
+  const rows = wanted === undefined ? [] : await rowsOfTable(columns.length, wanted)
+  return { facts: [...facts, ...wrong], columns, rows, isAll }
 }
 
-/** The dataset's null words. */
-function withoutNulls(rows: Sample['rows'], nulls: readonly string[]): Sample['rows'] {
+async function rowsOfTable(
+  width: number,
+  { session, nulls }: { readonly session: SqlSession; readonly nulls: readonly string[] },
+): Promise<(string | null)[][]> {
   const words = new Set(nulls.map((word) => word.trim().toLowerCase()))
-  return rows.map((row) => row.map((cell) => (cell !== null && words.has(cell.trim().toLowerCase()) ? null : cell)))
+  const rows: (string | null)[][] = []
+  const names = Array.from({ length: width }, (_, index) => triedColumn(index))
+  const found = await session.rows<Readonly<Record<string, string | null>>>(`SELECT ${names.join(', ')} FROM ${TRIED}`)
+  for (const row of found) {
+    rows.push(
+      names.map((name) => {
+        const cell = row[name] ?? null
+        return cell !== null && words.has(cell.trim().toLowerCase()) ? null : cell
+      }),
+    )
+  }
+  return rows
 }

@@ -7,6 +7,7 @@ import type { Command } from 'commander'
 import type { AddCommand, CommandContext } from '../command.ts'
 import {
   lazily,
+  FILE_ROWS,
   SAMPLE_ROWS,
   SELECTORS,
   integer,
@@ -102,7 +103,7 @@ const addTry: AddCommand = (program, context) => {
     )
     .argument('<source/dataset>', 'the dataset, as it stands in pipeline.yaml')
     .argument('[dir]', "the pipeline's folder", pipelineFolder, '.')
-    .option('--rows <count>', 'rows to look at', positiveInteger, SAMPLE_ROWS)
+    .option('--rows <count>', `rows to look at (default: ${SAMPLE_ROWS}, of files ${FILE_ROWS})`, positiveInteger)
     .option('--window <window>', 'APIs: the window to ask for; the last complete one unless told otherwise')
     .option('--write', 'save the contract, and in pipeline.yaml how its columns are read')
     .option('--force', 'save it even if there is a contract already')
