@@ -9,6 +9,8 @@ type Found = {
   readonly may_create: boolean
   readonly mart: boolean
   readonly may_use_mart: boolean
+  /** Whether there is another schema that it may make tables in: that of a pipeline. */
+  readonly may_use_other: boolean
   readonly loader: boolean
   readonly may_use_loader: boolean
   readonly may_create_in_loader: boolean
@@ -25,6 +27,8 @@ const RIGHTS = `
 SELECT current_user::text AS service, has_database_privilege(current_database(), 'CREATE') AS may_create,
   to_regnamespace('${MART}') IS NOT NULL AS mart,
   ${onSchema(MART, 'USAGE')} AND ${onSchema(MART, 'CREATE')} AS may_use_mart,
+  EXISTS (SELECT FROM pg_namespace n WHERE n.nspname NOT IN ('${MART}', '${LOADER}', 'public', 'information_schema')
+    AND NOT starts_with(n.nspname, 'pg_') AND has_schema_privilege(n.oid, 'USAGE') AND has_schema_privilege(n.oid, 'CREATE')) AS may_use_other,
   to_regnamespace('${LOADER}') IS NOT NULL AS loader,
   ${onSchema(LOADER, 'USAGE')} AS may_use_loader, ${onSchema(LOADER, 'CREATE')} AS may_create_in_loader,
   has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE') AS may_record,
@@ -49,7 +53,7 @@ function stepsOf(found: Found): string[] {
   }
   const hasTable = found.may_record !== null
   return [
-    ...schema(MART, 'USAGE, CREATE', { exists: found.mart, isEnough: found.may_use_mart }),
+    ...schema(MART, 'USAGE, CREATE', { exists: found.mart, isEnough: found.may_use_mart || found.may_use_other }),
     ...schema(LOADER, hasTable ? 'USAGE' : 'USAGE, CREATE', {
       exists: found.loader,
       isEnough: found.may_use_loader && (hasTable || found.may_create_in_loader),

@@ -45,6 +45,14 @@ describe.skipIf(server === undefined)(`the rights of the service and of analysts
     })
     await all.sql(`CREATE SCHEMA shop; GRANT USAGE, CREATE ON SCHEMA shop TO ${loader.name}`)
     expect(await inShop()).toMatchObject({ outcome: 'replaced' })
+
+    // It is of no pipeline that is in `mart`, which others have.
+    await all.sql(`REVOKE ALL ON SCHEMA mart FROM ${loader.name}`)
+    const later = await opening()
+    const again = { task: 't', version: 2 }
+    expect(await later.replace({ ...titles, schema: 'shop' }, batches(manyTitles(3)), again)).toMatchObject({
+      outcome: 'replaced',
+    })
   })
 
   test('a service that may make neither of the schemas is told so in a database where nothing was set up', async () => {

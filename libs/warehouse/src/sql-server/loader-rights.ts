@@ -12,11 +12,14 @@ const NEEDED = [
 const may = (on: string, kind: 'DATABASE' | 'SCHEMA', right: string) =>
   `COALESCE(HAS_PERMS_BY_NAME(${on}, N'${kind}', N'${right}'), 0)`
 
+/** Another schema that a load may move tables to: that of a pipeline. */
+const mayElsewhere = `(SELECT COUNT(*) FROM sys.schemas WHERE schema_id < 16384 AND name NOT IN (N'${MART}', N'${LOADER}', N'dbo', N'guest', N'sys', N'INFORMATION_SCHEMA') AND ${may('QUOTENAME(name)', 'SCHEMA', 'ALTER')} = 1)`
+
 /** `mart`, `loader`: null where the schema is not there; else whether there are all rights on it. */
 const RIGHTS = `SELECT USER_NAME() AS [service], ${may('DB_NAME()', 'DATABASE', 'CREATE TABLE')} AS [create_table], ${may('DB_NAME()', 'DATABASE', 'CREATE SCHEMA')} AS [create_schema], ${NEEDED.map(
   ({ schema, rights }) =>
     `CASE WHEN SCHEMA_ID(N'${schema}') IS NULL THEN NULL ELSE ${rights.map((right) => may(`N'${schema}'`, 'SCHEMA', right)).join(' * ')} END AS [${schema}]`,
-).join(', ')}`
+).join(', ')}, ${mayElsewhere} AS [elsewhere]`
 
 type Found = {
   readonly service: string
@@ -24,6 +27,7 @@ type Found = {
   readonly create_schema: number
   readonly [MART]: number | null
   readonly [LOADER]: number | null
+  readonly elsewhere?: number
 }
 
 /** "Is not a recognized built-in function name", and "cannot find … function": a server without such a function. */
@@ -54,6 +58,7 @@ function stepsOf(found: Found): string[] {
     ...NEEDED.flatMap(({ schema }) => {
       const held = found[schema]
       if (held === 1 || (held === null && found.create_schema === 1)) return []
+      if (schema === MART && held === 0 && (found.elsewhere ?? 0) > 0) return []
       return [...(held === null ? [addSchema(schema)] : []), grant(`CONTROL ON SCHEMA::[${schema}]`, service)]
     }),
     ...(found.create_table === 1 ? [] : [grant('CREATE TABLE', service)]),
