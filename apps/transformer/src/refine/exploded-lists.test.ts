@@ -98,6 +98,24 @@ test.each<[string, string, (string | null)[]]>([
   )
 })
 
+test.each([
+  ['CSV', { 'a.csv': 'id,cast\nU-1,[a]\nx,[b]\n' }],
+  ['JSON', { 'a.json': '[{"id":"U-1","cast":["a"]},{"id":"x","cast":["b"]}]' }],
+  ['NDJSON', { 'a.ndjson': '{"id":"U-1","cast":["a"]}\n{"id":"x","cast":["b"]}\n' }],
+] as const)('the key of a parent is read as the parent reads it: %s', async (_, files) => {
+  const id = aColumn('id', { type: 'BIGINT', required: true, reading: { from: ['id'], extract: 'U-(\\d+)' } })
+  const { balance } = await refinery.refineFiles(
+    { ...values, explodedFrom: { ...exploded, key: [id] } },
+    { files: { ...files } },
+  )
+
+  expect(balance).toMatchObject({ in: 2, out: 1, rejected: 1 })
+  expect(await refinery.rowsOf('orders', 'place', 'title_id, place, value')).toEqual([
+    { title_id: 1, place: 1, value: 'a' },
+  ])
+  expect(await refinery.rowsOf('_rejects/orders', 'ALL', 'rule')).toEqual([{ rule: 'row_shape' }])
+})
+
 test('lists of a database are rows, each with its parent', async () => {
   const query = `SELECT * FROM (VALUES (7, ['a', NULL]), (8, []), (9, NULL), (10, ['x'])) AS given(id, "cast")`
   const files = { 'a.parquet': await parquet(query) }

@@ -2,6 +2,7 @@ import type { SqlEngine } from '@cinelake/engine'
 import type { CheckedColumn, CheckedDataset, Exploded } from '@cinelake/pipeline'
 import { literal } from '@cinelake/sql'
 import { parentColumns } from '../read-records/explode-records.ts'
+import { recordSource, writeRecords } from '../read-records/write-records.ts'
 import { KIND, type Cell, type FoundRecord, type Kind, type RecordFile } from '../read-records/record.ts'
 import { itemsOf } from '../read-value/list.ts'
 import { asJson, isJsonNull, isNested } from '../read-value/path.ts'
@@ -49,6 +50,73 @@ export function parentRecords(source: StageSource, exploded: Exploded, engine: S
       }
     },
   }
+}
+
+/**
+ * A parent's records with their keys read as the parent's own rows have them, by the same SQL.
+ * @param records with the cells of `parentColumns`
+ * @param file scratch: the keys of all records, for as long as the result is read
+ */
+export async function withReadKeys(
+  records: RecordFile,
+  { parents, exploded, file }: { readonly parents: CheckedDataset; readonly exploded: Exploded; readonly file: string },
+  { engine, signal }: { readonly engine: SqlEngine; readonly signal: AbortSignal },
+): Promise<RecordFile> {
+  const { dataset, key } = exploded
+  const columns = parents.contract.columns.slice(0, key.length)
+  const keys: RecordFile = {
+    names: { found: [], unknown: [] },
+    async *read(reading) {
+      for await (const batch of records.read(reading))
+        yield batch.map((record) => ({ ...record, cells: record.cells.slice(0, key.length) }))
+    },
+  }
+  const written = await writeRecords(keys, columns, file, signal)
+  const source = recordSource(written, { ...parents, contract: { ...parents.contract, columns } })
+  const values = source.columns.flatMap(({ value, text }, index) => [
+    `CAST(${value} AS VARCHAR) AS key${index}`,
+    `${text} AS text${index}`,
+  ])
+  const query = `SELECT ${values.join(', ')} FROM ${source.relation}`
+  const kinds = key.map(kindOf)
+  return {
+    get names() {
+      return records.names
+    },
+    async *read(reading) {
+      await using session = await engine.session()
+      const rows = rowsOf(session.stream(query, { signal: reading }))
+      for await (const batch of records.read(reading)) {
+        const found: FoundRecord[] = []
+        for (const record of batch) {
+          const { value: row = {} } = await rows.next()
+          if (record.problem === undefined) found.push(keyed(record, row))
+          else found.push(record)
+        }
+        yield found
+      }
+    },
+  }
+
+  function keyed(record: FoundRecord, row: Record<string, unknown>): FoundRecord {
+    const textOf = (name: string) => {
+      const value = row[name]
+      return typeof value === 'string' ? value : null
+    }
+    const wrong = key.find((_, index) => textOf(`key${index}`) === null && textOf(`text${index}`) !== null)
+    if (wrong !== undefined)
+      return {
+        ...record,
+        cells: [],
+        problem: `a value in the key \`${wrong.name}\` of \`${dataset}\` that is not of its type`,
+      }
+    const given = kinds.map((kind, index) => cell(kind, textOf(`key${index}`)))
+    return { ...record, cells: [...given, ...record.cells.slice(key.length)] }
+  }
+}
+
+async function* rowsOf<Row>(batches: AsyncIterable<readonly Row[]>): AsyncGenerator<Row> {
+  for await (const batch of batches) yield* batch
 }
 
 function cell(kind: Kind, text: string | null): Cell {

@@ -32,7 +32,7 @@ import {
   readReceived,
   stageQuery,
 } from './stage-sql.ts'
-import { parentRecords, parentsOf } from './stage-items.ts'
+import { parentRecords, parentsOf, withReadKeys } from './stage-items.ts'
 import type { StageDeps, StagedFile } from './staged-file.ts'
 
 /** The places of the rows of one file. */
@@ -278,8 +278,12 @@ async function stageItems(
   if (format !== 'csv') {
     const { columns } = parents.contract
     const open = { name, file: received, reading: dataset.reading, columns, limits: deps.limits }
-    const records = explodeRecords(openRecords(format, open), dataset.contract.columns, exploded)
-    return await stageRecordFile({ name, records, ofNames: true }, place)
+    const keys = join(deps.textDirectory, `keys-${index}.csv`)
+    const rows = await withReadKeys(openRecords(format, open), { parents, exploded, file: keys }, deps)
+    const records = explodeRecords(rows, dataset.contract.columns, exploded)
+    const staged = await stageRecordFile({ name, records, ofNames: true }, place)
+    await rm(keys, { force: true })
+    return staged
   }
   const copyTo = join(deps.textDirectory, `copy-${index}.csv`)
   const source: CsvSource = {
