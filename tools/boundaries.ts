@@ -55,6 +55,9 @@ const MAY_BESIDES: Readonly<Record<string, readonly string[]>> = {
   '@cinelake/warehouse': ['@cinelake/database', '@cinelake/engine'],
   // What a kind of source is begins with how it is written.
   '@cinelake/source-kind': ['@cinelake/config-text'],
+  // Sources and deliveries say in the same words where files are, and how to sign in there.
+  '@cinelake/file-places': ['@cinelake/config-text'],
+  '@cinelake/pipeline': ['@cinelake/file-places'],
   // Pushes come over HTTP, which is served as the services serve theirs.
   '@cinelake/source-push': ['@cinelake/service'],
 }

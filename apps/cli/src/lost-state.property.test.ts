@@ -49,7 +49,7 @@ const pipeline: CheckedPipeline = {
 const frozen = freezePipeline(pipeline)
 
 type Step = 'commit' | 'redeliver' | 'lose table' | 'lose log' | 'back up' | 'restore' | 'restart'
-const createPlace = async ({ url }: { readonly url: string }) => await createDirectoryLake(url.replace(/^file:/, ''))
+const createPlace = async ({ path }: { readonly path: string }) => await createDirectoryLake(path)
 
 const STEPS: readonly Step[] = [
   'commit',

@@ -12,7 +12,8 @@ import type { SqlEngine } from '@cinelake/engine'
 import { createDuckDbEngine } from '@cinelake/engine/duckdb'
 import type { Lake } from '@cinelake/lake'
 import { openLake as openAnyLake } from '@cinelake/lake/open'
-import type { PlaceSettings } from '@cinelake/loader'
+import { openPlace as openServer, placeSchemeOf } from '@cinelake/file-places'
+import { type DeliveryPlace, onServer, type PlaceSettings } from '@cinelake/loader'
 import { type OpsSchema, type RunHistory, openRunHistory } from '@cinelake/run-store'
 import { type GuardedSecrets, guardSecrets } from '@cinelake/secrets'
 import { openSecrets as openAnySecrets } from '@cinelake/secrets/open'
@@ -34,10 +35,12 @@ export async function openLake({ lake }: Pick<PlatformConfig, 'lake'>): Promise<
 /** A place that files are delivered to. */
 export async function openPlace(
   { lake }: Pick<PlatformConfig, 'lake'>,
-  place: PlaceSettings,
+  { path, access }: PlaceSettings,
   identity: AzureCredential,
-): Promise<Lake> {
-  return await openAnyLake({ ...place, scratch: lake.scratch }, { credential: identity })
+): Promise<DeliveryPlace> {
+  if (placeSchemeOf(path) === undefined)
+    return await openAnyLake({ url: `file:${path}`, scratch: lake.scratch }, { credential: identity })
+  return onServer(await openServer(path, access, { credential: identity }))
 }
 
 /** @param lake whose files the engine reads and writes, if any */

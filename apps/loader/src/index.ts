@@ -1,4 +1,5 @@
 export { deliveryErrors } from './deliver/errors.ts'
 export type { PlaceSettings } from './deliver/deliver-tables.ts'
+export { type DeliveryPlace, onServer } from './deliver/server-place.ts'
 export { createLoaderHandlers } from './handlers.ts'
 export { servedErrors } from './served-table.ts'

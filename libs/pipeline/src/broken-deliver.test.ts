@@ -10,6 +10,9 @@ import { readPipeline } from './read-pipeline.ts'
 const deliver = (rest: string, tables = 'sales') =>
   edit(P, 'serve:\n', `deliver:\n  partner:\n    path: \${OUT:-out}\n    tables: [${tables}]\n${rest}serve:\n`)
 
+const elsewhere = (path: string, rest = '') =>
+  edit(P, 'serve:\n', `deliver:\n  partner:\n    path: ${path}\n    format: csv\n    tables: [sales]\n${rest}serve:\n`)
+
 describeBroken(
   'what is handed on',
   [
@@ -71,11 +74,27 @@ describeBroken(
     },
     {
       name: 'a signature that is in the text',
-      change: deliver('    format: csv\n    sas: sv=2026&sig=abc\n'),
+      change: deliver('    format: csv\n    auth: { sas: sv=2026&sig=abc }\n'),
       file: P,
-      at: 'sas:',
+      at: 'sv=2026',
       message: 'the sas is not kept as a secret',
       remedy: "'${secret:NAME}'",
+    },
+    {
+      name: 'a server that nothing can be written to',
+      change: elsewhere('https://files.example.org/in'),
+      file: P,
+      at: 'path: https',
+      message: 'nothing can be written to an HTTP server',
+      remedy: 'expected a folder, Azure, S3 or SFTP',
+    },
+    {
+      name: 'an SFTP server of which nothing says which one it is',
+      change: elsewhere('sftp://me@files.example.org/in', "    auth: { password: '${secret:P}' }\n"),
+      file: P,
+      at: 'path: sftp',
+      message: 'no `hostKey` says which server it is',
+      remedy: 'ssh-keygen -lf',
     },
     {
       name: 'personal data that analysts may have',

@@ -1,5 +1,6 @@
 import { sha256 } from '@cinelake/core'
 import { CheckedColumn, DuplicateRule, FileReading, MissingColumns, RefineMode, Schedule } from '@cinelake/source-kind'
+import { checkedAccess } from '@cinelake/file-places/config'
 import { z } from 'zod'
 import { CheckedSource } from './source-kinds.ts'
 
@@ -189,10 +190,9 @@ export type DeliveredTable = z.infer<typeof DeliveredTable>
 /** Files of some tables that are handed on together, whole or not at all. */
 export const CheckedDelivery = z.object({
   name: z.string(),
-  /** A folder, or `abfss://…`; may hold placeholders, as may the secrets. */
+  /** A folder, or the address of one on a server; may hold placeholders. */
   path: z.string(),
-  sas: z.string().optional(),
-  connectionString: z.string().optional(),
+  ...checkedAccess,
   format: z.enum(['csv', 'parquet', 'xlsx']),
   /** Pattern of the files' names: see `fileNames`. */
   file: z.string(),

@@ -6,20 +6,23 @@ import { silentLog, systemClock } from '@cinelake/core'
 import { readRecords } from '@cinelake/csv'
 import { type SqlEngine, wholeText } from '@cinelake/engine'
 import { createDuckDbEngine } from '@cinelake/engine/duckdb'
+import { openPlace, type PlaceAccess } from '@cinelake/file-places'
 import type { Lake } from '@cinelake/lake'
 import { createDirectoryLake } from '@cinelake/lake/directory'
-import { openLake } from '@cinelake/lake/open'
 import type { CheckedDelivery, DeliveredTable } from '@cinelake/pipeline'
 import { temporaryDirectory, until } from '@cinelake/testkit'
 import { startAdlsEndpoint } from '@cinelake/testkit/adls'
+import { startSftpServer, withoutSftpServer } from '@cinelake/testkit/sftp'
 import * as fc from 'fast-check'
 import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { PlaceSettings } from './deliver-tables.ts'
 import { aDelivery, commandFor, CSV, deliverer, refine, TITLES, withSteps, WORK } from './given.fixture.ts'
 import type { Manifest } from './manifest.ts'
+import { onServer } from './server-place.ts'
 import { readWorkbook } from './workbook.fixture.ts'
 
 const stack = new AsyncDisposableStack()
@@ -313,34 +316,96 @@ test('a failure at any step leaves what the next attempt ends', async () => {
   }
 })
 
-test('files go to a storage in Azure as to a folder', async () => {
-  await using directory = await temporaryDirectory()
-  await using endpoint = await startAdlsEndpoint({ directory: join(directory.path, 'account'), containers: ['handed'] })
-  const url = `abfs://handed@${endpoint.account.name}.127.0.0.1:${endpoint.port}/to/partner`
-  const open = async (settings: { readonly url: string; readonly connectionString?: string }) =>
-    await openLake(
-      { ...settings, scratch: { directory: join(directory.path, 'scratch'), limitBytes: 1e8 } },
-      { credential: async () => await Promise.reject(new Error('no token is needed')) },
+describe('on a server files are delivered as in a folder', () => {
+  type Server = AsyncDisposable & {
+    readonly path: string
+    readonly access: PlaceAccess
+  }
+  const servers: readonly { readonly name: string; readonly without?: string | undefined; start(): Promise<Server> }[] =
+    [
+      {
+        name: 'Azure',
+        async start() {
+          const directory = await temporaryDirectory()
+          const endpoint = await startAdlsEndpoint({ directory: directory.path, containers: ['handed'] })
+          return {
+            path: `abfs://handed@${endpoint.account.name}.127.0.0.1:${endpoint.port}/to/partner`,
+            access: { auth: { accountKey: endpoint.account.key } },
+            async [Symbol.asyncDispose]() {
+              await endpoint[Symbol.asyncDispose]()
+              await directory[Symbol.asyncDispose]()
+            },
+          }
+        },
+      },
+      {
+        name: 'SFTP',
+        without: withoutSftpServer,
+        async start() {
+          const server = await startSftpServer()
+          return {
+            path: `sftp://${server.user}@127.0.0.1:${server.port}${server.directory}/to/partner`,
+            access: { auth: { privateKey: server.privateKey }, hostKeys: [server.hostKeys[0]] },
+            [Symbol.asyncDispose]: async () => await server[Symbol.asyncDispose](),
+          }
+        },
+      },
+    ]
+
+  describe.each(servers)('$name', ({ without, start }) => {
+    test.skipIf(without !== undefined)(
+      `replaced, repeated, and ended by the next attempt (${without ?? 'here'})`,
+      async () => {
+        await using server = await start()
+        const { path: at, access } = server
+        const open = async (settings: PlaceSettings) => onServer(await openPlace(settings.path, settings.access, {}))
+        const { auth = {}, hostKeys = [] } = access
+        const delivery = aDelivery(at, { auth: { ...auth }, hostKeys: [...hostKeys], file: '{yyyy}/{table}.csv' })
+        const first = await commandFor(lake, delivery, { titles: await refine(lake, engine, 'titles', numbered(2)) })
+        const second = await commandFor(lake, delivery, {
+          titles: await refine(lake, engine, 'titles', numbered(50_000)),
+        })
+        const deliver = deliverer(lake, engine, undefined, open)
+        const everything = { prefix: '', opens: () => true, takes: () => true, names: () => undefined }
+        const files = async () => {
+          await using place = await openPlace(at, access, {})
+          const names: string[] = []
+          for await (const { name } of place.list(everything)) names.push(name)
+          return names.sort()
+        }
+
+        await deliver(first, WORK)
+        // The second is cut off before each of its steps in turn.
+        for (let step = 1; step <= 4; step += 1) {
+          let count = 0
+          const cut = deliverer(
+            lake,
+            engine,
+            (place) =>
+              withSteps(place, () => {
+                count += 1
+                if (count === step) throw new Error('the line is cut')
+              }),
+            open,
+          )
+          await expect(cut(second, WORK)).rejects.toThrow('the line is cut')
+        }
+        const done = await deliver(second, WORK)
+
+        expect(done).toMatchObject({
+          balance: { in: 50_000, out: 50_000 },
+          output: {
+            manifest: expect.stringMatching(/to\/partner\/2026\/partner\.csv\.manifest\.json$/),
+            outcome: 'delivered',
+          },
+        })
+        expect(await deliver(second, WORK)).toMatchObject({ output: { outcome: 'already-delivered' } })
+        expect(await files()).toEqual(['2026/partner.csv.manifest.json', '2026/titles.csv'])
+        await using place = await open({ path: at, access })
+        expect((await place.readText('2026/titles.csv'))?.split('\n')).toHaveLength(50_002)
+      },
     )
-  const { connectionString } = endpoint
-  const delivery = aDelivery(url, { connectionString, file: '{yyyy}/{table}.csv' })
-  const deliver = deliverer(lake, engine, undefined, open)
-  const first = await commandFor(lake, delivery, { titles: await refine(lake, engine, 'titles', numbered(2)) })
-  const second = await commandFor(lake, delivery, { titles: await refine(lake, engine, 'titles', numbered(50_000)) })
-
-  await deliver(first, WORK)
-  const done = await deliver(second, WORK)
-
-  expect(done).toMatchObject({
-    balance: { in: 50_000, out: 50_000 },
-    output: { manifest: `${url}/2026/partner.csv.manifest.json`, outcome: 'delivered' },
   })
-  expect(await deliver(second, WORK)).toMatchObject({ output: { outcome: 'already-delivered' } })
-  await using place = await open({ url, connectionString })
-  const names: string[] = []
-  for await (const { path } of place.list('')) names.push(path)
-  expect(names.sort()).toEqual(['2026/partner.csv.manifest.json', '2026/titles.csv'])
-  expect((await place.readText('2026/titles.csv'))?.split('\n')).toHaveLength(50_002)
 })
 
 describe('values that a format cannot hold exactly are refused with their row, and nothing is delivered', () => {

@@ -3,6 +3,8 @@ import type { Deliver, TableVersion } from '@cinelake/contracts'
 import { type Clock, type Log, Semaphore } from '@cinelake/core'
 import { createDeltaTable, type DeltaTable, locateTable } from '@cinelake/delta'
 import type { SqlEngine } from '@cinelake/engine'
+import { type PlaceAccess, PlaceRefusedError } from '@cinelake/file-places'
+import { filledAccess } from '@cinelake/file-places/config'
 import type { Lake } from '@cinelake/lake'
 import {
   type CheckedDelivery,
@@ -18,22 +20,17 @@ import { servedErrors } from '../served-table.ts'
 import { deliveryErrors } from './errors.ts'
 import { compareDelivery, type Delivered, type Manifest, type Wanted, type WantedFile } from './manifest.ts'
 import { bytesOf, digestOf, forgetUnfinished, isComplete, publish, readDelivered, type StagedFile } from './publish.ts'
+import type { DeliveryPlace } from './server-place.ts'
 import { stageFile } from './stage-file.ts'
 
-/** Where files are delivered to, with what its text says to sign in. */
-export type PlaceSettings = {
-  /** `file:DIRECTORY` or `abfss://…` */
-  readonly url: string
-  readonly connectionString?: string
-  readonly sas?: string
-}
+/** Where files are delivered to, with every placeholder filled: a folder of this machine, or one on a server. */
+export type PlaceSettings = { readonly path: string; readonly access: PlaceAccess }
 
 export type DeliverDeps = {
   readonly lake: Lake
   readonly engine: SqlEngine
   readonly fill: Fill
-  /** A place is written to as a lake is: what it holds becomes visible in one step. */
-  readonly openPlace: (settings: PlaceSettings) => Promise<Lake>
+  readonly openPlace: (settings: PlaceSettings) => Promise<DeliveryPlace>
   readonly clock: Clock
   readonly log: Log
 }
@@ -56,35 +53,36 @@ export function createDeliver(deps: DeliverDeps): TaskHandler<'deliver'> {
     const delivery = pipeline.deliver?.find(({ name }) => name === command.delivery)
     if (delivery === undefined) throw deliveryErrors.DELIVERY_UNKNOWN(command.delivery, pipeline.name)
     const inputs = await findInputs({ lake, clock }, pipeline, delivery, command, signal)
-    await using place = await openPlace(deps, delivery)
     const path = manifestName(delivery.file, delivery.name, command.window)
     const owner = { pipeline: pipeline.name, delivery: delivery.name }
     const { run, window } = command
     const wanted: Wanted = { ...owner, run, window, files: inputs.map((input) => input.wanted) }
-    const look = async () => await lookAt(place, path, wanted, signal)
-    const early = await look()
-    if (early.done !== undefined) return outcomeOf(delivery, place, path, early.done)
+    return await inPlace(deps, delivery, async (place) => {
+      const look = async () => await lookAt(place, path, wanted, signal)
+      const early = await look()
+      if (early.done !== undefined) return outcomeOf(delivery, place, path, early.done)
 
-    await using scratch = await lake.scratch()
-    const staged: StagedFile[] = []
-    let rowCount = 0
-    for (const [index, input] of inputs.entries()) {
-      const file = await stage({ engine, signal, delivery, input, local: join(scratch.directory, String(index)) })
-      staged.push(file)
-      rowCount += file.delivered.rows
-      progress({ rowCount })
-    }
-    const next: Manifest = { format: 1, ...owner, run, window, files: staged.map(({ delivered }) => delivered) }
-    const key = `${pipeline.name}/${delivery.name}`
-    const turn = turns.get(key) ?? new Semaphore(1)
-    turns.set(key, turn)
-    return await turn.run(async () => {
-      const { before, done } = await look()
-      if (done !== undefined) return outcomeOf(delivery, place, path, done)
-      await publish(place, path, staged, next, { before, signal })
-      log.info({ run, task: command.task, files: staged.length, rowCount }, 'files delivered')
-      return outcomeOf(delivery, place, path, { outcome: 'delivered', manifest: next, rowsIn: sumOf(inputs) })
-    }, signal)
+      await using scratch = await lake.scratch()
+      const staged: StagedFile[] = []
+      let rowCount = 0
+      for (const [index, input] of inputs.entries()) {
+        const file = await stage({ engine, signal, delivery, input, local: join(scratch.directory, String(index)) })
+        staged.push(file)
+        rowCount += file.delivered.rows
+        progress({ rowCount })
+      }
+      const next: Manifest = { format: 1, ...owner, run, window, files: staged.map(({ delivered }) => delivered) }
+      const key = `${pipeline.name}/${delivery.name}`
+      const turn = turns.get(key) ?? new Semaphore(1)
+      turns.set(key, turn)
+      return await turn.run(async () => {
+        const { before, done } = await look()
+        if (done !== undefined) return outcomeOf(delivery, place, path, done)
+        await publish(place, path, staged, next, { before, signal })
+        log.info({ run, task: command.task, files: staged.length, rowCount }, 'files delivered')
+        return outcomeOf(delivery, place, path, { outcome: 'delivered', manifest: next, rowsIn: sumOf(inputs) })
+      }, signal)
+    })
   }
 }
 
@@ -97,7 +95,7 @@ type Done = {
 
 /** What is at the place, and the outcome where nothing is to be done. */
 async function lookAt(
-  place: Lake,
+  place: DeliveryPlace,
   path: string,
   wanted: Wanted,
   signal: AbortSignal,
@@ -143,15 +141,27 @@ async function findInputs(
   )
 }
 
-/** @throws {PlaceholderError} {SecretMissingError} terminal: what its text names is not there */
-async function openPlace({ fill, openPlace: open }: DeliverDeps, delivery: CheckedDelivery): Promise<Lake> {
-  const { path, sas, connectionString } = delivery
-  const filled = await fill(path)
-  return await open({
-    url: /^(?:abfss?|file):/i.test(filled) ? filled : `file:${filled}`,
-    ...(sas === undefined ? {} : { sas: await fill(sas) }),
-    ...(connectionString === undefined ? {} : { connectionString: await fill(connectionString) }),
-  })
+/**
+ * Works at the place of a delivery, and closes it. Where it refuses the credentials, they are read once more, as they may
+ * have been replaced.
+ * @throws {PlaceholderError} {SecretMissingError} terminal: what its text names is not there
+ */
+async function inPlace<T>(
+  { fill, openPlace }: DeliverDeps,
+  delivery: CheckedDelivery,
+  work: (place: DeliveryPlace) => Promise<T>,
+): Promise<T> {
+  const attempt = async (refresh: boolean) => {
+    const access = await filledAccess(delivery, fill, { refresh })
+    await using place = await openPlace({ path: await fill(delivery.path), access })
+    return await work(place)
+  }
+  try {
+    return await attempt(false)
+  } catch (error) {
+    if (!(error instanceof PlaceRefusedError) || delivery.auth === undefined) throw error
+    return await attempt(true)
+  }
 }
 
 async function stage({

@@ -13,6 +13,7 @@ import {
 } from '@cinelake/pipeline'
 import { aCommandHeader } from '@cinelake/testkit'
 import { createDeliver, type DeliverDeps } from './deliver-tables.ts'
+import type { DeliveryPlace } from './server-place.ts'
 
 export const CSV: CsvForm = {
   delimiter: ',',
@@ -96,8 +97,8 @@ export async function commandFor(
 export function deliverer(
   lake: Lake,
   engine: SqlEngine,
-  change: (place: Lake) => Lake = (place) => place,
-  openPlace: DeliverDeps['openPlace'] = async ({ url }) => await createDirectoryLake(url.slice('file:'.length)),
+  change: (place: DeliveryPlace) => DeliveryPlace = (place) => place,
+  openPlace: DeliverDeps['openPlace'] = async ({ path }) => await createDirectoryLake(path),
 ) {
   return createDeliver({
     lake,
@@ -110,7 +111,7 @@ export function deliverer(
 }
 
 /** The place with something done before each of its changes, in their order; in writes after the first block. */
-export function withSteps(place: Lake, step: (what: string) => void): Lake {
+export function withSteps(place: DeliveryPlace, step: (what: string) => void): DeliveryPlace {
   return {
     ...place,
     put: async (path, content, options) => {

@@ -1,13 +1,13 @@
-import type { Lake } from '@cinelake/lake'
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { deliveryErrors } from './errors.ts'
 import { type Delivered, type DeliveredFile, Manifest, textOfManifest, Unfinished } from './manifest.ts'
+import type { DeliveryPlace } from './server-place.ts'
 
 /** A finished local file, and what is put before its bytes. */
 export type StagedFile = { readonly local: string; readonly bom: boolean; readonly delivered: DeliveredFile }
 
-type Place = Pick<Lake, 'location' | 'stat' | 'read' | 'readText' | 'put' | 'write' | 'delete'>
+type Place = Omit<DeliveryPlace, keyof AsyncDisposable>
 type Owner = Pick<Manifest, 'pipeline' | 'delivery'>
 
 /** Bytes of a byte order mark in UTF-8. */

@@ -98,6 +98,8 @@ async function connectWith(
       },
     })
     await ready.promise
+    // Requests are small: each would wait for the answer to the one before.
+    client.setNoDelay()
     const sftp = await new Promise<SFTPWrapper>((resolve, reject) => {
       client.once('close', () => reject(new Error('connection closed')))
       client.sftp((error, opened) => (error === undefined ? resolve(opened) : reject(error)))

@@ -117,12 +117,7 @@ export async function openSftpPlace(url: string, access: PlaceAccess): Promise<F
       const unfinished = `${path.slice(0, slash)}.${path.slice(slash)}.unfinished`
       await run(options, async (sftp) => {
         await makeFolders(sftp, path, signal)
-        const [{ pipeline }, { Readable }] = [await import('node:stream/promises'), await import('node:stream')]
-        await pipeline(
-          Readable.from(content),
-          sftp.createWriteStream(unfinished),
-          signal === undefined ? {} : { signal },
-        )
+        await writeWhole(sftp, unfinished, content, signal)
         await call(signal, (done) => sftp.ext_openssh_rename(unfinished, path, done))
       })
     },
@@ -220,6 +215,36 @@ async function* blocksOf(
     if (bytes === undefined) return
     yield bytes
     if (bytes.byteLength < REQUEST_BYTES && inFlight.length > 0) return
+  }
+}
+
+/** Writes a new file with a fixed number of requests in flight. */
+async function writeWhole(
+  sftp: SFTPWrapper,
+  path: string,
+  content: AsyncIterable<Uint8Array>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const handle = await call<Buffer>(signal, (done) => sftp.open(path, 'w', done))
+  try {
+    const inFlight = new Set<Promise<void>>()
+    let offset = 0
+    for await (const chunk of content) {
+      for (let from = 0; from < chunk.byteLength; from += REQUEST_BYTES) {
+        // A chunk is valid until the next one is requested.
+        const block = Buffer.from(chunk.subarray(from, from + REQUEST_BYTES))
+        const at = offset
+        offset += block.byteLength
+        const written = call(signal, (done) => sftp.write(handle, block, 0, block.byteLength, at, done))
+        inFlight.add(written)
+        // Its failure is reported when it is waited for.
+        written.then(() => inFlight.delete(written)).catch(() => {})
+        if (inFlight.size >= REQUESTS_AT_ONCE) await Promise.race(inFlight)
+      }
+    }
+    await Promise.all(inFlight)
+  } finally {
+    await call(signal, (done) => sftp.close(handle, done)).catch(() => {})
   }
 }
 

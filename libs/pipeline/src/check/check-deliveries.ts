@@ -1,5 +1,6 @@
-import { AS_SECRET, placeholdersOf, staysBelow, type YamlPath } from '@cinelake/config-text'
+import { staysBelow, type YamlPath } from '@cinelake/config-text'
 import { suggest } from '@cinelake/core'
+import { accessOf, checkAccess } from '@cinelake/file-places/config'
 import type { CheckedDelivery, CsvForm, DeliveredTable } from '../checked-pipeline.ts'
 import { fileName, KNOWN_PLACEHOLDERS, manifestName, tellsWindows, unknownPlaceholders } from '../file-names.ts'
 import type { PipelineText } from '../text/pipeline-schema.ts'
@@ -19,16 +20,16 @@ export function checkDeliveries(pipeline: PipelineText, context: ServeContext): 
   return Object.entries(pipeline.deliver ?? {}).map(([name, delivery]): CheckedDelivery => {
     const path: YamlPath = ['deliver', name]
     const file = delivery.file ?? `{table}_{window}.${delivery.format}`
+    checkDeliveryPlace(delivery, path, context)
     checkForm(delivery, path, context)
     checkFile(file, path, context)
     const tables = delivery.tables.flatMap((entry, index) => deliveredTable(entry, [...path, 'tables', index], context))
     checkNames({ name, file, tables }, path, context)
-    const { sas, connectionString, format } = delivery
+    const { format } = delivery
     return {
       name,
       path: delivery.path,
-      ...(sas === undefined ? {} : { sas }),
-      ...(connectionString === undefined ? {} : { connectionString }),
+      ...accessOf(delivery),
       format,
       file,
       perWindow: tellsWindows(file, every),
@@ -54,17 +55,16 @@ function csvForm(csv: DeliveryText['csv'] = {}): CsvForm {
   }
 }
 
+function checkDeliveryPlace(delivery: DeliveryText, path: YamlPath, { text, problems }: ServeContext): void {
+  const at = (...keys: string[]) => text.at([...path, ...keys])
+  if (checkAccess(delivery, { at, problems })?.isReadOnly === true)
+    problems.error(at('path'), 'nothing can be written to an HTTP server', 'expected a folder, Azure, S3 or SFTP')
+}
+
 function checkForm(delivery: DeliveryText, path: YamlPath, { text, problems }: ServeContext): void {
-  const { format, csv, sas, connectionString } = delivery
+  const { format, csv } = delivery
   if (csv !== undefined && format !== 'csv')
     problems.error(text.at([...path, 'csv']), `\`csv\` does not go with \`format: ${format}\``, 'remove it')
-  if (sas !== undefined && connectionString !== undefined)
-    problems.error(text.at([...path, 'sas']), '`sas` and `connectionString` are two ways to sign in', 'remove one')
-  for (const [key, value] of Object.entries({ sas, connectionString })) {
-    // One with placeholders has been looked at with them.
-    if (value !== undefined && placeholdersOf(value).found.length === 0)
-      problems.error(text.at([...path, key]), `the ${key} is not kept as a secret`, AS_SECRET)
-  }
   if (csv?.delimiter === '"')
     problems.error(text.at([...path, 'csv', 'delimiter']), 'the delimiter is the quote', 'choose another delimiter')
   if (csv?.null !== undefined && csv.null.includes(csv.delimiter ?? ','))

@@ -1,4 +1,5 @@
-import { filled, mapping, oneCharacter, secretText, tableName, text } from '@cinelake/config-text'
+import { filled, mapping, oneCharacter, tableName, text } from '@cinelake/config-text'
+import { accessText } from '@cinelake/file-places/config'
 import { z } from 'zod'
 
 const DELIVERY_FORMATS = ['csv', 'parquet', 'xlsx'] as const
@@ -40,9 +41,10 @@ const deliveredTable = mapping({
 
 /** An entry of `deliver` in `pipeline.yaml`. */
 export const DeliveryText = mapping({
-  path: filled(text).describe('A folder, or `abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/FOLDER`.'),
-  sas: secretText.optional().describe('Shared access signature of the storage. Default: the identity of the loader.'),
-  connectionString: secretText.optional().describe('Of the storage account. Default: the identity of the loader.'),
+  path: filled(text).describe(
+    'A folder, or on a server: `abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/FOLDER`, `s3://BUCKET/FOLDER`, `sftp://USER@HOST/FOLDER`.',
+  ),
+  ...accessText,
   format: z.enum(DELIVERY_FORMATS).describe('Format of the files.'),
   file: text
     .optional()

@@ -89,7 +89,7 @@ test.each<[PlaceText, Partial<FilesDatasetText>, string[]]>([
   [{ path: 'https://host/in', auth: { token: '${secret:T}' } }, { files: '{a,b}_{yyyy}.csv' }, []],
   [{ path: 'https://host/in' }, {}, ['an HTTP server is not listed: a name cannot have wildcards']],
   [{ path: 'https://host/in' }, { files: 'a.csv', afterLanding: 'delete' }, ['HTTP can neither move nor delete files']],
-  [{ path: 'ftp://host/in' }, {}, ['no files can be read from an address of this kind']],
+  [{ path: 'ftp://host/in' }, {}, ['there is no place of files of this kind']],
   [{ path: `${ABFSS}?sv=1&sig=x` }, {}, ['the address has a query']],
   [{ ...SFTP, path: 'sftp://me:secret@host/in' }, {}, ['the address has a password in it']],
   [{ path: 'sftp://me@host/in' }, {}, ['no `hostKey` says which server it is', 'no `auth` says how to sign in']],
@@ -101,6 +101,7 @@ test.each<[PlaceText, Partial<FilesDatasetText>, string[]]>([
     ['`hostKey` does not go with Azure', '`endpoint` does not go with Azure'],
   ],
   [{ path: 's3://drops', auth: { sas: '${secret:S}' } }, {}, ['`sas` does not go with S3']],
+  [{ path: 's3://drops', auth: { keyId: 'AKIA1', secretKey: 'abc1' } }, {}, ['the secretKey is not kept as a secret']],
   [{ path: '/drops', auth: { password: '${secret:S}' } }, {}, ['`password` does not go with a folder']],
 ])('what a place needs and can do is checked: %j %j', (source, dataset, problems) => {
   expect(placeProblems(source, dataset)).toEqual(problems)

@@ -18,13 +18,13 @@ import {
   isAbsolutePath,
   mapping,
   oneCharacter,
-  secretText,
   staysBelow,
   tableName,
   template,
   text,
 } from '@cinelake/config-text'
 import { suggest } from '@cinelake/core'
+import { accessOf, accessText, checkedAccess } from '@cinelake/file-places/config'
 import { z } from 'zod'
 import { checkPlace } from './check-place.ts'
 
@@ -102,14 +102,7 @@ export const FilesSource = z.object({
   name: z.string(),
   /** Folder on the machine of the agent, or the address of one on a server. */
   path: template,
-  /** How to sign in to the server. */
-  auth: z.record(z.string(), template).optional(),
-  /** SFTP: the host keys that the server may have, as fingerprints or public keys. */
-  hostKeys: z.array(template).optional(),
-  /** S3: the server, where it is not Amazon's. */
-  endpoint: template.optional(),
-  region: template.optional(),
-  pathStyle: z.boolean().optional(),
+  ...checkedAccess,
   /** The site whose agent reads it; commands go to `ingest-files.<site>`. */
   site: z.string().optional(),
   datasets: z.array(FilesDataset),
@@ -290,39 +283,13 @@ const filesDataset = mapping({
   ...commonDataset,
 })
 
-const auth = mapping({
-  sas: secretText.optional().describe('Azure: a shared access signature, as `${secret:NAME}`.'),
-  accountKey: secretText.optional().describe("Azure: the storage account's key, as `${secret:NAME}`."),
-  connectionString: secretText.optional().describe('Azure: a connection string, as `${secret:NAME}`.'),
-  keyId: filled(text).optional().describe('S3: the id of an access key.'),
-  secretKey: secretText.optional().describe('S3: the secret of the access key, as `${secret:NAME}`.'),
-  sessionToken: secretText.optional().describe('S3: of keys for a time, as `${secret:NAME}`.'),
-  user: filled(text).optional().describe('HTTP: for `password`.'),
-  password: secretText.optional().describe('SFTP, HTTP: as `${secret:NAME}`.'),
-  token: secretText.optional().describe('HTTP: a bearer token, as `${secret:NAME}`.'),
-  privateKey: secretText.optional().describe('SFTP: a private key as OpenSSH or PEM has it, as `${secret:NAME}`.'),
-  passphrase: secretText.optional().describe('SFTP: of the private key, as `${secret:NAME}`.'),
-})
-
 /** A source of type `files` in `pipeline.yaml`. */
 const FilesSourceText = mapping({
   type: z.literal('files'),
   path: filled(text).describe(
     "Folder on the agent's machine, or on a server: `abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/FOLDER`, `https://ACCOUNT.blob.core.windows.net/CONTAINER/FOLDER`, `s3://BUCKET/FOLDER`, `sftp://USER@HOST/FOLDER`, `https://HOST/FOLDER`.",
   ),
-  auth: auth
-    .optional()
-    .describe('How to sign in to the server. Default: the identity of the service that reads it (Azure, S3).'),
-  hostKey: z
-    .union([filled(text), z.array(filled(text)).min(1)])
-    .optional()
-    .describe('SFTP: fingerprint (`SHA256:…`) or public key of the server, or several. Required for SFTP.'),
-  endpoint: filled(text).optional().describe("S3: `https://HOST:PORT` of the server. Default: Amazon's."),
-  region: filled(text).optional().describe("S3: the bucket's region. Default: that of the environment."),
-  pathStyle: z
-    .boolean()
-    .optional()
-    .describe('S3: the bucket is in the path, not in the name of the host. Default: `true` with an `endpoint`.'),
+  ...accessText,
   site,
   datasets: z.record(tableName, filesDataset),
 })
@@ -338,25 +305,14 @@ function readFilesSource(name: string, source: FilesSourceText, place: SourcePla
     return files === undefined ? [] : [readDataset(dataset, { ...details, files }, at)]
   })
   checkPlace(source, place)
-  const { auth, hostKey, endpoint, region, pathStyle } = source
   return {
     type: 'files',
     name,
     path: source.path,
-    ...(auth === undefined ? {} : { auth: definedOf(auth) }),
-    ...(hostKey === undefined ? {} : { hostKeys: [hostKey].flat() }),
-    ...(endpoint === undefined ? {} : { endpoint }),
-    ...(region === undefined ? {} : { region }),
-    ...(pathStyle === undefined ? {} : { pathStyle }),
+    ...accessOf(source),
     ...siteOf(source),
     datasets,
   }
-}
-
-function definedOf(fields: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(fields).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
-  )
 }
 
 function readDataset(

@@ -1,4 +1,5 @@
-import { openPlace, type PlaceAccess, type PlaceDeps, PlaceRefusedError, placeSchemeOf } from '@cinelake/file-places'
+import { openPlace, type PlaceDeps, PlaceRefusedError, placeSchemeOf } from '@cinelake/file-places'
+import { filledAccess } from '@cinelake/file-places/config'
 import type { Fill } from '@cinelake/secrets'
 import type { FilesDataset, FilesSource } from '../config/index.ts'
 import type { DropPlace } from './drop-place.ts'
@@ -44,23 +45,6 @@ async function openDropPlace({ source, dataset }: Wanted, deps: DropPlaceDeps, r
       archive: archive === undefined ? undefined : archiveFolder(path, archive),
     })
   }
-  const place = await openPlace(path, await accessOf(source, fill, refresh), deps)
+  const place = await openPlace(path, await filledAccess(source, fill, { refresh }), deps)
   return createRemotePlace({ source: source.name, place, archive })
-}
-
-async function accessOf(
-  { auth = {}, hostKeys, endpoint, region, pathStyle }: FilesSource,
-  fill: Fill,
-  refresh: boolean,
-): Promise<PlaceAccess> {
-  const filled = await Promise.all(
-    Object.entries(auth).map(async ([key, value]) => [key, await fill(value, { refresh })] as const),
-  )
-  return {
-    ...(filled.length === 0 ? {} : { auth: Object.fromEntries(filled) }),
-    ...(hostKeys === undefined ? {} : { hostKeys: await Promise.all(hostKeys.map(async (key) => await fill(key))) }),
-    ...(endpoint === undefined ? {} : { endpoint: await fill(endpoint) }),
-    ...(region === undefined ? {} : { region: await fill(region) }),
-    ...(pathStyle === undefined ? {} : { pathStyle }),
-  }
 }
