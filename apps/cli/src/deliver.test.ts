@@ -38,7 +38,8 @@ const rowsInMart = async (sql: string) => {
 /** Tasks of a run with what came of them. */
 const tasksIn = (notes: string) =>
   Object.fromEntries([...notes.matchAll(/✓ (\w+ \S+) +[\d.]+ \w+ {2}(.*)$/gm)].map(([, task, came]) => [task, came]))
-const filesOf = async (format: string) => (await readdir(join(out, format))).filter((name) => name !== '.scratch').sort()
+const filesOf = async (format: string) =>
+  (await readdir(join(out, format))).filter((name) => name !== '.scratch').sort()
 
 /** The rows of a file by an engine. */
 async function rowsIn(file: string): Promise<Record<string, unknown>[]> {
@@ -78,7 +79,9 @@ test('two tables are handed on in each format with their manifest, once for each
 
 test('a window that is run again delivers nothing again', async () => {
   const changedAt = async () =>
-    await Promise.all(FORMATS.map(async (format) => (await stat(join(out, format, `sales_2026-03-01.${format}`))).mtimeMs))
+    await Promise.all(
+      FORMATS.map(async (format) => (await stat(join(out, format, `sales_2026-03-01.${format}`))).mtimeMs),
+    )
   const before = await changedAt()
 
   const again = await run('--again')

@@ -247,7 +247,8 @@ beforeAll(async () => {
   await mkdir(join(folder, 'contracts'), { recursive: true })
   await mkdir(join(folder, 'drop'))
   const datasets = FORMATS.map(
-    (format) => `      of_${format}: { files: 'rows_{yyyy}{MM}{dd}.${format}', mode: snapshot, maxRejected: 100%${READ[format] === undefined ? '' : `, read: ${READ[format]}`} }`,
+    (format) =>
+      `      of_${format}: { files: 'rows_{yyyy}{MM}{dd}.${format}', mode: snapshot, maxRejected: 100%${READ[format] === undefined ? '' : `, read: ${READ[format]}`} }`,
   )
   const pipeline = [
     'pipeline: formats',

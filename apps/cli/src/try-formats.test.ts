@@ -43,7 +43,15 @@ const CASES: Readonly<Record<string, Case>> = {
   'a workbook of openpyxl': {
     file: 'book.xlsx',
     content: async () => await book('openpyxl'),
-    types: { id: 'integer', note: 'string', price: 'string', day: 'date', at: 'timestamp', clock: 'time', ok: 'boolean' },
+    types: {
+      id: 'integer',
+      note: 'string',
+      price: 'string',
+      day: 'date',
+      at: 'timestamp',
+      clock: 'time',
+      ok: 'boolean',
+    },
     told: 'formulas without their value are rejects',
     values: ['4.1', 'plain', '2023-03-15'],
     // A formula that openpyxl does not compute.

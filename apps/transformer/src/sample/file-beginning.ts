@@ -16,7 +16,10 @@ export function asText(
 }
 
 /** The first bytes of a file. */
-export async function beginning(file: string, count: number): Promise<{ readonly bytes: Buffer; readonly isWhole: boolean }> {
+export async function beginning(
+  file: string,
+  count: number,
+): Promise<{ readonly bytes: Buffer; readonly isWhole: boolean }> {
   await using handle = await open(file, 'r')
   const { bytesRead, buffer } = await handle.read(Buffer.alloc(count), 0, count, 0)
   return { bytes: buffer.subarray(0, bytesRead), isWhole: (await stat(file)).size === bytesRead }

@@ -5,9 +5,17 @@ const left = ['1   Anna   AB', '2   Bo     CD', '3   Carla  EF', '4   Dirk   GH'
 
 describe('the widths of fields', () => {
   test.each([
-    ['before values at the left, where those before are of many lengths', ['1 Anna     x ', '2 Bo       yy', '3 Carlotta z ', '4 Dirk     x '], [2, 9, 2]],
+    [
+      'before values at the left, where those before are of many lengths',
+      ['1 Anna     x ', '2 Bo       yy', '3 Carlotta z ', '4 Dirk     x '],
+      [2, 9, 2],
+    ],
     ['in the middle of the blanks between values of one length', left, [3, 8, 2]],
-    ['behind values of one length, where those after end at the same place', ['AB   1', 'CD  22', 'EF 333', 'GH   4'], [2, 4]],
+    [
+      'behind values of one length, where those after end at the same place',
+      ['AB   1', 'CD  22', 'EF 333', 'GH   4'],
+      [2, 4],
+    ],
     ['those that a header has names for', ['id name    ', '1  Miss A  ', '2  Miss Bo ', '3  Miss Cy '], [3, 8]],
     ['counted in characters, not in parts of them', left.map((line) => line.replace('A', '😀')), [3, 8, 2]],
   ])('are %s', (_, lines, widths) => {

@@ -56,7 +56,8 @@ async function sampleText(
 }
 
 const GUESSED = 'the widths are those of the blanks in these lines: check them, a longer value would be cut'
-const UNTOLD = 'its lines are filled up with blanks: if their fields have fixed places, `read: { format: fixed-width, widths: […] }`'
+const UNTOLD =
+  'its lines are filled up with blanks: if their fields have fixed places, `read: { format: fixed-width, widths: […] }`'
 
 /** Whether the text of the pipeline says that it is CSV, which it is then. */
 function saysCsv({ format, records: _records, encoding: _encoding, nulls: _nulls, header, ...ofCsv }: FileReading) {

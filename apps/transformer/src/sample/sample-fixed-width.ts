@@ -40,7 +40,10 @@ export async function filledText({ file }: UnpackedFile, { encoding }: FileReadi
   const start = await beginning(file, LOOKED_AT)
   const legacy = encoding === undefined ? guessLegacy(start.bytes) : undefined
   const { bytes } = asText(start.bytes, encoding ?? legacy)
-  const lines = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString().replace(/\u{1a}$/u, '').split(/\r?\n/)
+  const lines = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    .toString()
+    .replace(/\u{1a}$/u, '')
+    .split(/\r?\n/)
   if (!start.isWhole || lines.at(-1) === '') lines.pop()
   const filled = lines.filter((line) => line !== '')
   const widths = fixedWidthsOf(filled)

@@ -27,7 +27,7 @@ const ERRORS = 'cells with an error and formulas without their value are rejects
 export async function sampleGrid(
   { declared, format, top, gridOf }: SampledGrid,
   context: SampleContext,
-): Promise<Omit<FileSample, 'read'> & { readonly read: Partial<FileReading> } | undefined> {
+): Promise<(Omit<FileSample, 'read'> & { readonly read: Partial<FileReading> }) | undefined> {
   const { rows, isAll } = await firstRows(gridOf([], declared), context)
   const filled = rows.filter((row) => textsOf(row).length > 0)
   const whole = filled.filter(({ problem }) => problem === undefined)
@@ -69,7 +69,10 @@ export async function sampleGrid(
   ]
   return {
     facts: [
-      ['written', `${format}, ${isInOrder ? 'no header, rows' : given === undefined ? 'header' : 'rows'} from ${place} on`],
+      [
+        'written',
+        `${format}, ${isInOrder ? 'no header, rows' : given === undefined ? 'header' : 'rows'} from ${place} on`,
+      ],
       ...notes.map((note) => ['note', note] as const),
     ],
     columns: found,

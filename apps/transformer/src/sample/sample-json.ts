@@ -61,7 +61,9 @@ export async function sampleObjects(
 
 const columnOf = (name: string): CheckedColumn => ({
   ...COLUMN,
-  name, reading: { from: [name] } })
+  name,
+  reading: { from: [name] },
+})
 
 /**
  * The columns of which every value is a list without objects and lists in it.
