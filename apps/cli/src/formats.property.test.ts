@@ -211,8 +211,8 @@ async function writeXlsx(rows: readonly Row[], file: string): Promise<void> {
   await writeFile(file, await writeXlsxFile([head, ...written] as never).toBuffer())
 }
 
-/** A line has no line ends in it, and a file in which lines end by themselves no mark for its end. */
-const fixedRow = (row: Row): Row => ({ ...row, text: row.text?.replaceAll(/[\r\n\0\u{1a}]/gu, '') ?? null })
+/** A line has no line ends in it. */
+const fixedRow = (row: Row): Row => ({ ...row, text: row.text?.replaceAll(/[\r\n\0]/g, '') ?? null })
 /** Characters. A text has up to a dozen that are made of several. */
 const WIDTHS = { id: 6, text: 400, whole: 24, amount: 26, measure: 28, flag: 6, day: 12, moment: 30 }
 async function writeFixed(rows: readonly Row[], file: string): Promise<void> {

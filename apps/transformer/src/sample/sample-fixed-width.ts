@@ -40,10 +40,9 @@ export async function filledText({ file }: UnpackedFile, { encoding }: FileReadi
   const start = await beginning(file, LOOKED_AT)
   const legacy = encoding === undefined ? guessLegacy(start.bytes) : undefined
   const { bytes } = asText(start.bytes, encoding ?? legacy)
-  const lines = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-    .toString()
-    .replace(/\u{1a}$/u, '')
-    .split(/\r?\n/)
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()
+  // Old systems put a mark at the end of a text.
+  const lines = (text.endsWith('\u001a') ? text.slice(0, -1) : text).split(/\r?\n/)
   if (!start.isWhole || lines.at(-1) === '') lines.pop()
   const filled = lines.filter((line) => line !== '')
   const widths = fixedWidthsOf(filled)
