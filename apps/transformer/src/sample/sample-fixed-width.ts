@@ -27,7 +27,7 @@ export async function sampleFixedWidth(
   )
 }
 
-/** What a text without a delimiter may be besides CSV with one column. */
+/** What a text without a delimiter may be other than CSV with one column. */
 export type FilledText = {
   /** How it is read, where its blanks tell the widths of its fields. */
   readonly read: Partial<FileReading> | undefined
