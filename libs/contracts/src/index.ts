@@ -28,6 +28,7 @@ export {
   type Measure,
 } from './task-facts.ts'
 export {
+  LATEST_WINDOW,
   discoveredFolder,
   includedNamesFolder,
   formerPushFolder,

@@ -98,3 +98,6 @@ export function formerRejectsPath(table: string): string {
 function suffixOf(generation: number): string {
   return generation === 1 ? '' : `.g${generation}`
 }
+
+/** Property of a refined table: start of the latest window that it holds, a UTC instant. */
+export const LATEST_WINDOW = 'cinelake.window'

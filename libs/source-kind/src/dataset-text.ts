@@ -196,7 +196,7 @@ export const commonDataset = {
       "The largest share of a window's rows that may be rejected; more fail the refine task, `100%` never. Default: half of ten rows or more, and never all of them.",
     ),
   missingColumns: MissingColumns.optional().describe(
-    'A column that has values in the table and is gone from the source: `fail`; `keep` (merged rows keep their values); `empty` (no value). Default: `fail`; `empty` for records of JSON and XML, which leave out fields.',
+    'A column that has values in the table and is gone from the source: `fail`; `keep` (merged rows keep their values); `empty` (no value). Default: `fail`; for records of JSON and XML, which may leave out fields, where none has it and that is no chance.',
   ),
   partitionBy: z.array(text).optional().describe('Columns that the refined table is partitioned by.'),
   columns: z.record(text, columnReading).optional().describe("How the contract's columns are read."),

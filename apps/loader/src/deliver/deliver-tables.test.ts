@@ -1,7 +1,7 @@
 // @module-tag slow: starts servers
 import { runTaskWorker } from '@cinelake/bus'
 import { createMemoryBus } from '@cinelake/bus/memory'
-import type { Event } from '@cinelake/contracts'
+import { type Event, LATEST_WINDOW } from '@cinelake/contracts'
 import { silentLog, systemClock } from '@cinelake/core'
 import { readRecords } from '@cinelake/csv'
 import { type SqlEngine, wholeText } from '@cinelake/engine'
@@ -250,6 +250,30 @@ describe('files that windows share', () => {
     expect(await deliver(await commandFor(lake, shared(), { titles: first }), WORK)).toMatchObject({
       output: { outcome: 'superseded' },
     })
+  })
+})
+
+describe('files that are named for a window', () => {
+  test('never have the rows of a later one: what is there stays, and what is not is refused', async () => {
+    const of = async (day: string, count: number) =>
+      await refine(lake, engine, 'titles', numbered(count), { [LATEST_WINDOW]: `${day}T00:00:00Z` })
+    const deliver = deliverer(lake, engine)
+    const first = await of('2026-03-01', 1)
+    await deliver(await commandFor(lake, aDelivery(out), { titles: first }), WORK)
+    const later = await of('2026-03-03', 3)
+
+    expect(await deliver(await commandFor(lake, aDelivery(out), { titles: later }), WORK)).toMatchObject({
+      balance: { in: 1, out: 1 },
+      output: { outcome: 'superseded' },
+    })
+    expect(await read('titles_2026-03-01.csv')).toBe('id,name\n0,title 0\n')
+    const never = await commandFor(lake, aDelivery(out), { titles: later }, { day: '2026-03-02' })
+    await expect(deliver(never, WORK)).rejects.toMatchObject({
+      code: 'DELIVERY_WINDOW_PASSED',
+      context: { tables: 'titles', window: '2026-03-02' },
+    })
+    const now = await commandFor(lake, aDelivery(out), { titles: later }, { day: '2026-03-03' })
+    expect(await deliver(now, WORK)).toMatchObject({ output: { outcome: 'delivered' } })
   })
 })
 

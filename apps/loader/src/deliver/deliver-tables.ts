@@ -1,5 +1,5 @@
 import type { TaskHandler, TaskOutcome } from '@cinelake/bus'
-import type { Deliver, TableVersion } from '@cinelake/contracts'
+import { type Deliver, LATEST_WINDOW, type TableVersion } from '@cinelake/contracts'
 import { type Clock, type Log, Semaphore } from '@cinelake/core'
 import { createDeltaTable, type DeltaTable, locateTable } from '@cinelake/delta'
 import type { SqlEngine } from '@cinelake/engine'
@@ -41,6 +41,8 @@ type Input = {
   readonly version: number
   readonly rowCount: number | undefined
   readonly wanted: WantedFile
+  /** Whether this version has a later window than the command's. */
+  readonly isLater: boolean
 }
 
 /** Writes the tables of a delivery into its files, once for all messages of a command. */
@@ -58,7 +60,8 @@ export function createDeliver(deps: DeliverDeps): TaskHandler<'deliver'> {
     const { run, window } = command
     const wanted: Wanted = { ...owner, run, window, files: inputs.map((input) => input.wanted) }
     return await inPlace(deps, delivery, async (place) => {
-      const look = async () => await lookAt(place, path, wanted, signal)
+      const passed = delivery.perWindow ? inputs.filter(({ isLater }) => isLater).map(({ table }) => table.table) : []
+      const look = async () => await lookAt(place, path, { wanted, passed }, signal)
       const early = await look()
       if (early.done !== undefined) return outcomeOf(delivery, place, path, early.done)
 
@@ -93,16 +96,30 @@ type Done = {
   readonly rowsIn?: number | undefined
 }
 
-/** What is at the place, and the outcome where nothing is to be done. */
+type Asked = {
+  readonly wanted: Wanted
+  /** Tables that have later windows, where files are named for one. */
+  readonly passed: readonly string[]
+}
+
+/**
+ * What is at the place, and the outcome where nothing is to be done.
+ * @throws {DELIVERY_WINDOW_PASSED} terminal
+ */
 async function lookAt(
   place: DeliveryPlace,
   path: string,
-  wanted: Wanted,
+  { wanted, passed }: Asked,
   signal: AbortSignal,
 ): Promise<{ readonly before: Delivered; readonly done?: Done }> {
   const before = await readDelivered(place, path, wanted, signal)
   const { manifest, unfinished } = before
   const compared = compareDelivery(wanted, before)
+  if (passed.length > 0 && compared === 'deliver') {
+    if (manifest === undefined)
+      throw deliveryErrors.DELIVERY_WINDOW_PASSED(wanted.delivery, wanted.window.label, passed)
+    return { before, done: { outcome: 'superseded', manifest } }
+  }
   if (manifest === undefined || compared === 'deliver') return { before }
   if (compared === 'superseded') return { before, done: { outcome: 'superseded', manifest } }
   if (!(await isComplete(place, manifest, signal))) return { before }
@@ -125,7 +142,8 @@ async function findInputs(
       const snapshot =
         pinned && (await delta.snapshot({ version: pinned.version, ...(pinned.id && { id: pinned.id }), signal }))
       if (snapshot === undefined) throw servedErrors.LOADER_TABLE_MISSING(table.table, path)
-      const { version, id, rowCount } = snapshot
+      const { version, id, rowCount, configuration } = snapshot
+      const isLater = Date.parse(configuration[LATEST_WINDOW] ?? '') > Date.parse(window.start)
       const { format, csv } = delivery
       const wanted: WantedFile = {
         file: fileName(delivery.file, table.as, window),
@@ -136,7 +154,7 @@ async function findInputs(
         ...(csv === undefined ? {} : { encoding: 'utf-8', csv }),
         columns: table.columns,
       }
-      return { table, delta, version, rowCount, wanted }
+      return { table, delta, version, rowCount, wanted, isLater }
     }),
   )
 }

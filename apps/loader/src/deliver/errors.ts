@@ -15,6 +15,14 @@ export const deliveryErrors = defineErrors({
     { file, row },
   ]),
 
+  /** Files that are named for a window, and tables that have later ones: what they had then is not to be had any more. */
+  DELIVERY_WINDOW_PASSED: terminal((delivery: string, window: string, tables: readonly string[]) => [
+    `files named for a window cannot be made any more [delivery=${delivery}, window=${window}]: expected tables as of that window, ` +
+      `got later windows in ${tables.join(', ')}; \`cinelake rebuild DIR ${tables[0] ?? 'TABLE'}\` makes a table again window by window, ` +
+      'or give the files a name that does not tell windows apart',
+    { delivery, window, tables: tables.join(', ') },
+  ]),
+
   /** A file that another program made, or another delivery, has the name of one that is to be delivered. */
   DELIVERY_FILE_TAKEN: terminal((file: string, place: string, owner: string) => [
     `the name of a file is taken [file=${file}, place=${place}]: expected none, or one of this delivery, got one of ${owner}; ` +

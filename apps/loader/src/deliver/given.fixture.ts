@@ -55,11 +55,17 @@ export const WORK: TaskContext = { signal: new AbortController().signal, progres
 let commits = 0
 
 /** Writes a refined table of the pipeline `shop` as a whole. @returns its version */
-export async function refine(lake: Lake, engine: SqlEngine, table: string, query: string): Promise<number> {
+export async function refine(
+  lake: Lake,
+  engine: SqlEngine,
+  table: string,
+  query: string,
+  configuration: Readonly<Record<string, string>> = {},
+): Promise<number> {
   commits += 1
   await using session = await engine.session()
   const delta = createDeltaTable({ lake, path: `refined/shop/${table}`, clock: systemClock })
-  return (await delta.overwrite(session, query, { txn: { appId: 'test', version: commits } })).version
+  return (await delta.overwrite(session, query, { txn: { appId: 'test', version: commits }, configuration })).version
 }
 
 /** Keeps the pipeline in the lake. @returns the command that delivers it */

@@ -1,4 +1,4 @@
-import type { Build, TableVersion } from '@cinelake/contracts'
+import { type Build, LATEST_WINDOW, type TableVersion } from '@cinelake/contracts'
 import { sha256 } from '@cinelake/core'
 import type { DeltaSnapshot, DeltaTxn } from '@cinelake/delta'
 import type { CheckedModel } from '@cinelake/pipeline'
@@ -87,8 +87,6 @@ function objectIn(text: string | undefined): Readonly<Record<string, unknown>> {
 
 /** Table property: digest of the inputs of the latest build. The same inputs need no new build. */
 const INPUTS_PROPERTY = 'cinelake.inputs'
-/** Table property: start of the latest window that was built, a UTC instant. */
-const WINDOW_PROPERTY = 'cinelake.window'
 
 type BuildPlan =
   /** No work: the table's version is the result. */
@@ -108,7 +106,7 @@ type BuildPlan =
 export function planBuild(command: Build, model: CheckedModel, snapshot: DeltaSnapshot | undefined): BuildPlan {
   const txn = txnOf(command)
   const digest = inputsDigest(command, model)
-  const latest = snapshot?.configuration[WINDOW_PROPERTY] ?? ''
+  const latest = snapshot?.configuration[LATEST_WINDOW] ?? ''
   if (snapshot !== undefined && !isCommitted(command, snapshot)) {
     if (wasMadeOf(snapshot, command, model)) return { action: 'unchanged', snapshot }
     if (goesForwardOnly(model) && command.window.start < latest) return { action: 'superseded', snapshot }
@@ -120,7 +118,7 @@ export function planBuild(command: Build, model: CheckedModel, snapshot: DeltaSn
     basedOn: snapshot?.version ?? -1,
     configuration: {
       [INPUTS_PROPERTY]: digest,
-      [WINDOW_PROPERTY]: window,
+      [LATEST_WINDOW]: window,
       [PINS_PROPERTY]: pinsOf(command),
       [PINNED_IDS_PROPERTY]: pinnedIdsOf(command),
     },

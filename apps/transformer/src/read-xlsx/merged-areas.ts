@@ -6,6 +6,9 @@ import { type Part, textOfPart } from './part-events.ts'
 /** Areas of a sheet that are kept in memory. */
 const MAX_AREAS = 1_000_000
 
+/** Characters of an element's tag that may be that of an area. */
+const MAX_TAG = 1024
+
 /** Cells that are shown as one, which has the value of the first. */
 export type MergedArea = CellRange & { value: Cell }
 
@@ -28,9 +31,9 @@ export class MergedAreas {
     let rest = ''
     for await (const text of textOfPart(part, signal)) {
       const all = rest + text
-      const begun = all.lastIndexOf('<')
+      const whole = all.lastIndexOf('>') + 1
       // A cell's own text cannot contain this: there it is escaped.
-      for (const [, ref = ''] of all.slice(0, begun < 0 ? 0 : begun).matchAll(AREA)) {
+      for (const [, ref = ''] of all.slice(0, whole).matchAll(AREA)) {
         const [from, to = from] = ref.split(':')
         const first = cellPlace(from ?? '')
         const last = cellPlace(to ?? '')
@@ -44,7 +47,9 @@ export class MergedAreas {
           'more',
           'have it sent as CSV or Parquet',
         )
-      rest = begun < 0 ? '' : all.slice(begun)
+      const begun = all.indexOf('<', whole)
+      // The tag of an area is short: anything longer is another's.
+      rest = begun < 0 || all.length - begun > MAX_TAG ? '' : all.slice(begun)
     }
     return new MergedAreas(areas)
   }

@@ -1,3 +1,4 @@
+import { XmlProblem } from '@cinelake/json-rows'
 import { refineErrors } from '../refine/errors.ts'
 import { localName, type Part, readPart } from './part-events.ts'
 
@@ -5,6 +6,14 @@ import { localName, type Part, readPart } from './part-events.ts'
 const MAX_CHARACTERS = 128 * 1024 * 1024
 /** Texts that are kept as one, which takes much less memory. */
 const BLOCK_TEXTS = 1024
+
+/** Characters of one text: far more than the 32,767 that a cell may have. */
+const MAX_TEXT = 16 * 1024 * 1024
+
+/** @throws {XmlProblem} a text that no workbook has: to go on would take all the time there is */
+export function checkText({ length }: string): void {
+  if (length > MAX_TEXT) throw new XmlProblem(`a cell's text of more than ${MAX_TEXT} characters`)
+}
 
 /** The texts that the cells of a workbook share, by their number. */
 export class SharedTexts {
@@ -29,7 +38,9 @@ export class SharedTexts {
         isText = local === 't' && phonetic === 0
       },
       text(piece: string) {
-        if (isText) text += piece
+        if (!isText) return
+        text += piece
+        checkText(text)
       },
       close() {
         const local = open.pop()

@@ -8,7 +8,7 @@ import { timeOfNumber } from './cell-date.ts'
 import { cellPlace, type CellRange, columnLetters, MAX_COLUMNS, placeInSheet } from './cell-range.ts'
 import type { MergedArea, MergedAreas } from './merged-areas.ts'
 import { localName } from './part-events.ts'
-import { type SharedTexts, unescaped } from './shared-texts.ts'
+import { checkText, type SharedTexts, unescaped } from './shared-texts.ts'
 import type { Workbook } from './workbook.ts'
 
 type SheetOptions = {
@@ -72,7 +72,9 @@ export class SheetRows {
   }
 
   text(piece: string): void {
-    if (this.#isText && this.#cell !== undefined) this.#cell.text += piece
+    if (!this.#isText || this.#cell === undefined) return
+    this.#cell.text += piece
+    checkText(this.#cell.text)
   }
 
   close(): void {

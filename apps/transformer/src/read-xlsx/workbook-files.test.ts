@@ -87,6 +87,14 @@ describe('a file that is no workbook, or a damaged one, is refused for what it i
       'REFINE_FILE_NOT_UNPACKED',
       'the place of another',
     ],
+    [
+      'a text without an end',
+      withSheet(
+        `<x><sheetData><row><c t="inlineStr"><is><t>${'x'.repeat(17 * 1024 * 1024)}</t></is></c></row></sheetData></x>`,
+      ),
+      'REFINE_FILE_NOT_UNPACKED',
+      "a cell's text of more than 16777216 characters",
+    ],
     ['no sheet', zipOf(others), 'REFINE_FILE_NOT_UNPACKED', 'the part xl/worksheets/sheet1.xml'],
   ])('%s', async (_, file, code, message) => {
     await expect(refined(file)).rejects.toMatchObject({

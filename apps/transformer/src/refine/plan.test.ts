@@ -2,7 +2,8 @@ import type { Manifest } from '@cinelake/contracts'
 import type { DeltaSnapshot } from '@cinelake/delta'
 import { aCommandHeader } from '@cinelake/testkit'
 import { describe, expect, test } from 'vitest'
-import { LANDED_PROPERTY, planRefine, WINDOW_PROPERTY } from './plan.ts'
+import { LATEST_WINDOW } from '@cinelake/contracts'
+import { LANDED_PROPERTY, planRefine } from './plan.ts'
 import { aColumn, aDataset, dayWindow } from './refinery.fixture.ts'
 
 const dataset = aDataset({ columns: [aColumn('id')] })
@@ -62,7 +63,7 @@ describe('what becomes of a landing', () => {
       commit: 'overwrite',
       basedOn: -1,
       txn: { appId: 'shop@2026-03-02/refine orders', version: 1 },
-      configuration: { [WINDOW_PROPERTY]: dayWindow(2).start },
+      configuration: { [LATEST_WINDOW]: dayWindow(2).start },
     })
   })
 
@@ -133,16 +134,16 @@ describe('what becomes of a landing', () => {
   })
 
   test('an older snapshot never replaces a later one', () => {
-    const table = aTable({ configuration: { [WINDOW_PROPERTY]: dayWindow(3).start } })
+    const table = aTable({ configuration: { [LATEST_WINDOW]: dayWindow(3).start } })
     expect(planRefine(aCommand(2), dataset, aManifest(), table)).toEqual({ action: 'superseded', snapshot: table })
     expect(planRefine(aCommand(3), dataset, aManifest(), table)).toMatchObject({ action: 'refine' })
   })
 
   test('an older merge is worked in, and the table stays that of the later window', () => {
-    const table = aTable({ configuration: { [WINDOW_PROPERTY]: dayWindow(3).start } })
+    const table = aTable({ configuration: { [LATEST_WINDOW]: dayWindow(3).start } })
     expect(planRefine(aCommand(2), { ...dataset, mode: 'merge' }, aManifest(), table)).toMatchObject({
       action: 'refine',
-      configuration: { [WINDOW_PROPERTY]: dayWindow(3).start },
+      configuration: { [LATEST_WINDOW]: dayWindow(3).start },
     })
   })
 })
@@ -153,7 +154,7 @@ describe('a command that comes again', () => {
   test('after its commit is worked through for its balance, whatever happened since', () => {
     const table = aTable({
       txns,
-      configuration: { [LANDED_PROPERTY]: landedBy(aManifest()), [WINDOW_PROPERTY]: dayWindow(3).start },
+      configuration: { [LANDED_PROPERTY]: landedBy(aManifest()), [LATEST_WINDOW]: dayWindow(3).start },
     })
     expect(planRefine(aCommand(), dataset, aManifest(), table)).toMatchObject({ action: 'refine', txn: { version: 1 } })
   })

@@ -1,4 +1,4 @@
-import type { Manifest, Refine } from '@cinelake/contracts'
+import { LATEST_WINDOW, type Manifest, type Refine } from '@cinelake/contracts'
 import { sha256 } from '@cinelake/core'
 import type { DeltaSnapshot, DeltaTxn } from '@cinelake/delta'
 import type { CheckedDataset } from '@cinelake/pipeline'
@@ -6,8 +6,6 @@ import { isCommitted, txnOf } from '../target-table.ts'
 import { refineErrors } from './errors.ts'
 import { takesEachKeyOnce } from './repeated-keys.ts'
 
-/** Table property: start of the latest window that the table holds. */
-export const WINDOW_PROPERTY = 'cinelake.window'
 /** Table property: digest of the inputs of the latest commit. */
 export const LANDED_PROPERTY = 'cinelake.landed'
 
@@ -53,14 +51,14 @@ export function planRefine(
     const isTakenOn = contract.isChanged && dataset.mode !== 'snapshot'
     const isEmptied = dataset.mode === 'snapshot' && saysEmpty(manifest)
     if (isEmpty(manifest) && !isWhole && !isTakenOn && !isEmptied) return { action: 'unchanged', snapshot: table }
-    if (hasDeletions(manifest) && isLater(configuration[WINDOW_PROPERTY], command.window.start))
+    if (hasDeletions(manifest) && isLater(configuration[LATEST_WINDOW], command.window.start))
       throw refineErrors.REFINE_CHANGES_LATE(dataset.name, command.window.label)
-    if ((dataset.mode === 'snapshot' || isWhole) && isLater(configuration[WINDOW_PROPERTY], command.window.start))
+    if ((dataset.mode === 'snapshot' || isWhole) && isLater(configuration[LATEST_WINDOW], command.window.start))
       return { action: 'superseded', snapshot: table }
     if (dataset.mode !== 'append' && configuration[LANDED_PROPERTY] === landed)
       return { action: 'unchanged', snapshot: table }
   }
-  const latest = table?.configuration[WINDOW_PROPERTY]
+  const latest = table?.configuration[LATEST_WINDOW]
   const window = latest !== undefined && isLater(latest, command.window.start) ? latest : command.window.start
   // All modes write to a missing table in the same way; without rows it is created empty, so that models can read it.
   const commit = howToCommit(command, dataset, manifest, {
@@ -72,7 +70,7 @@ export function planRefine(
     commit,
     txn,
     ...(isOrderFree(commit, dataset, manifest, txn) ? {} : { basedOn: table?.version ?? -1 }),
-    configuration: { [WINDOW_PROPERTY]: window, [LANDED_PROPERTY]: landed },
+    configuration: { [LATEST_WINDOW]: window, [LANDED_PROPERTY]: landed },
   }
 }
 
