@@ -142,13 +142,23 @@ describe.each(SERVERS)('a table of $name', ({ isMissing, open }) => {
     test('says of a time without a zone what it is taken for, and gives no rule for what says nothing', async () => {
       const { try: tryIt, contract } = await given('accounts: { table: sales.Customer Accounts }')
 
-      const { out } = await tryIt('erp/accounts', '--write')
+      const { out } = await tryIt('erp/accounts', '--write', '--show-values')
 
       expect(out).toMatch(/created +TIMESTAMP WITH TIME ZONE .*taken for UTC/)
       expect(out).not.toMatch(/updated +TIMESTAMP WITH TIME ZONE .*taken for UTC/)
       const { properties } = (await contract('accounts')).schema[0] ?? { properties: [] }
       const rules = properties.flatMap(({ name, quality }) => (quality === undefined ? [] : [name]))
       expect(rules).toEqual(['score', 'country', 'small', 'select', 'größe', 'zip'])
+    })
+
+    test('gives no rule with values of it unasked', async () => {
+      const { try: tryIt, contract } = await given('accounts: { table: sales.Customer Accounts }')
+
+      await tryIt('erp/accounts', '--write')
+
+      const { properties } = (await contract('accounts')).schema[0] ?? { properties: [] }
+      const rules = properties.flatMap(({ name, quality }) => (quality === undefined ? [] : [name]))
+      expect(rules).toEqual(['score', 'small', 'select', 'größe', 'zip'])
     })
 
     test('has the key that the database knows, and none where a column may as well lead to another table', async () => {

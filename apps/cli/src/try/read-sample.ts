@@ -79,7 +79,7 @@ export async function readSample(target: Target, context: SampleContext): Promis
     },
     async readCsv(unpacked, of, rows) {
       const reading = pipeline.datasets.find(({ name }) => name === of)?.reading ?? { header: true, nulls: [] }
-      const about = { session, limit: rows, directory, signal }
+      const about = { session, limit: rows, directory, limits: config.unpacking, signal }
       const isReceived = source.type === 'files'
       const found = isReceived
         ? await sampleFile(unpacked, reading, about)

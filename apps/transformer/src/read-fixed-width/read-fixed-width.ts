@@ -3,7 +3,7 @@ import type { CheckedColumn, FileReading } from '@cinelake/pipeline'
 import { rawText } from '../read-csv/copy.ts'
 import { encodingOf } from '../read-csv/readable.ts'
 import { damageIn, type GuessedEncoding } from '../read-csv/text-encoding.ts'
-import { gridRecords, type GridRow } from '../read-grid/grid-records.ts'
+import { type Grid, gridRecords, type GridRow } from '../read-grid/grid-records.ts'
 import { textChunks, textLines, type TextLine } from '../read-records/read-chunks.ts'
 import { KIND, type RecordFile } from '../read-records/record.ts'
 
@@ -27,35 +27,30 @@ type Field = { readonly start: number; readonly width: number }
  * or longer than its fields is rejected alone.
  * @throws {FileUnreadableError} terminal, while reading: bytes that are invalid in the encoding of the file
  */
-export function readFixedWidth({ name, file, reading, columns }: FixedWidthFile): RecordFile {
+export function readFixedWidth(file: FixedWidthFile): RecordFile {
+  let guessed: GuessedEncoding | undefined
+  const records = gridRecords(fixedWidthGrid(file, (found) => (guessed = found)))
+  return {
+    get names() {
+      return records.names
+    },
+    get footerCount() {
+      return records.footerCount ?? 0
+    },
+    get guessed() {
+      return guessed
+    },
+    read: (signal) => records.read(signal),
+  }
+}
+
+/** The lines of that file as rows, its header among them. @param onEncoding is told what was guessed, if anything */
+export function fixedWidthGrid(
+  { name, file, reading, columns }: FixedWidthFile,
+  onEncoding: (guessed: GuessedEncoding | undefined) => void = () => {},
+): Grid {
   const fields = reading.fields ?? consecutive(reading.widths ?? [])
   const length = Math.max(...fields.map(endOf))
-  let guessed: GuessedEncoding | undefined
-  const records = gridRecords({
-    name,
-    columns,
-    reading,
-    names: reading.fields?.map((field) => field.name),
-    fieldName: (field) => `characters ${fields[field]?.start ?? 0} to ${endOf(fields[field] ?? NO_FIELD)}`,
-    async *rows(signal) {
-      const found = await encodingOf({ name, file, declared: reading.encoding }, signal)
-      guessed = found.guessed
-      const isDamaged = damageIn(found.encoding)
-      const chunks = textChunks({ name, file, encoding: found.encoding }, signal)
-      const { skip = 0, comment } = reading
-      for await (const lines of textLines(chunks, MAX_RECORD_BYTES)) {
-        const rows: GridRow[] = []
-        for (const line of lines) {
-          const bytes = withoutEnd(line)
-          if (line.line <= skip || bytes.length === 0) continue
-          const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()
-          if (comment !== undefined && text.startsWith(comment)) continue
-          rows.push(rowOf({ text, line: line.line, bytes, isDamaged: isDamaged?.(bytes) === true }))
-        }
-        yield rows
-      }
-    },
-  })
   const rowOf = ({ text, line, bytes, isDamaged }: Line): GridRow => {
     // Characters beyond the first 65,536 have two places in a string.
     const characters = /[\ud800-\udfff]/.test(text) ? Array.from(text) : text
@@ -76,16 +71,29 @@ export function readFixedWidth({ name, file, reading, columns }: FixedWidthFile)
     return { cells, begin: text, line, problem, raw: () => rawText(bytes) }
   }
   return {
-    get names() {
-      return records.names
+    name,
+    columns,
+    reading,
+    names: reading.fields?.map((field) => field.name),
+    fieldName: (field) => `characters ${fields[field]?.start ?? 0} to ${endOf(fields[field] ?? NO_FIELD)}`,
+    async *rows(signal) {
+      const found = await encodingOf({ name, file, declared: reading.encoding }, signal)
+      onEncoding(found.guessed)
+      const isDamaged = damageIn(found.encoding)
+      const chunks = textChunks({ name, file, encoding: found.encoding }, signal)
+      const { skip = 0, comment } = reading
+      for await (const lines of textLines(chunks, MAX_RECORD_BYTES)) {
+        const rows: GridRow[] = []
+        for (const line of lines) {
+          const bytes = withoutEnd(line)
+          if (line.line <= skip || bytes.length === 0) continue
+          const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()
+          if (comment !== undefined && text.startsWith(comment)) continue
+          rows.push(rowOf({ text, line: line.line, bytes, isDamaged: isDamaged?.(bytes) === true }))
+        }
+        yield rows
+      }
     },
-    get footerCount() {
-      return records.footerCount ?? 0
-    },
-    get guessed() {
-      return guessed
-    },
-    read: (signal) => records.read(signal),
   }
 }
 

@@ -1,6 +1,6 @@
 import type { CheckedColumn, FileReading } from '@cinelake/pipeline'
 import type { UnpackLimits } from '../read-csv/unpack-settings.ts'
-import { gridRecords, type GridRow } from '../read-grid/grid-records.ts'
+import { type Grid, gridRecords, type GridRow } from '../read-grid/grid-records.ts'
 import { type Cell, KIND, type RecordFile } from '../read-records/record.ts'
 import { refineErrors } from '../refine/errors.ts'
 import { type DateSystem, timeOfNumber } from './cell-date.ts'
@@ -27,11 +27,16 @@ type XlsxFile = {
  * @throws {PackedFileError} terminal, while reading: the workbook is damaged
  * @throws {UnpackedTooLargeError} terminal, while reading: its parts are larger than the limit
  */
-export function readXlsx({ name, file, reading, columns, limits }: XlsxFile): RecordFile {
+export function readXlsx(file: XlsxFile): RecordFile {
+  return gridRecords(xlsxGrid(file))
+}
+
+/** The rows of that worksheet, its header among them. */
+export function xlsxGrid({ name, file, reading, columns, limits }: XlsxFile): Grid {
   const range = cellRange(reading.range ?? '')
   const first = range.top + (reading.skip ?? 0)
   let dateSystem: DateSystem = 1900
-  return gridRecords({
+  return {
     name,
     columns,
     reading,
@@ -63,7 +68,7 @@ export function readXlsx({ name, file, reading, columns, limits }: XlsxFile): Re
       const sheet = await sheetIn(book, reading.sheet, name, hasRows)
       yield* rowsOf(sheet, await MergedAreas.find(partOf(sheet.part), signal))
     },
-  })
+  }
 }
 
 const NO_TEXTS = { at: () => undefined }

@@ -25,8 +25,7 @@ const MAX_RECORD_CHARACTERS = 16 * 1024 * 1024
  * element's fields are those that REST answers in XML have.
  * @throws {FileUnreadableError} terminal, while reading: it is not well-formed, ends in the middle, or has another root
  */
-export function readXml({ name, file, reading, columns }: XmlFile): RecordFile {
-  const path = reading.records === undefined ? undefined : recordPath(reading.records)
+export function readXml({ columns, ...of }: XmlFile): RecordFile {
   let finder = new ColumnFinder(columns)
   return {
     get names() {
@@ -34,27 +33,37 @@ export function readXml({ name, file, reading, columns }: XmlFile): RecordFile {
     },
     async *read(signal) {
       finder = new ColumnFinder(columns)
-      let records: FoundRecord[] = []
-      const splitter = new XmlSplitter(path, (split) => records.push(recordOf(split, columns, finder)))
-      const told = (work: () => void) => {
-        try {
-          work()
-        } catch (error) {
-          if (!(error instanceof XmlProblem)) throw error
-          const expected = 'a whole XML document with its records'
-          throw new FileUnreadableError(name, { line: splitter.line }, expected, error.message)
-        }
-      }
-      for await (const text of xmlText({ name, encoding: reading.encoding }, bytesOf(file, 0, signal))) {
-        told(() => splitter.push(text))
-        if (records.length < BATCH_RECORDS) continue
-        yield records
-        records = []
-      }
-      told(() => splitter.end())
-      yield records
+      for await (const batch of xmlElements(of, signal))
+        yield batch.map((element) => recordOf(element, columns, finder))
     },
   }
+}
+
+/** The elements of such a document that are its records, in batches. */
+export async function* xmlElements(
+  { name, file, reading }: Omit<XmlFile, 'columns'>,
+  signal: AbortSignal,
+): AsyncGenerator<readonly SplitElement[]> {
+  const path = reading.records === undefined ? undefined : recordPath(reading.records)
+  let elements: SplitElement[] = []
+  const splitter = new XmlSplitter(path, (element) => elements.push(element))
+  const told = (work: () => void) => {
+    try {
+      work()
+    } catch (error) {
+      if (!(error instanceof XmlProblem)) throw error
+      const expected = 'a whole XML document with its records'
+      throw new FileUnreadableError(name, { line: splitter.line }, expected, error.message)
+    }
+  }
+  for await (const text of xmlText({ name, encoding: reading.encoding }, bytesOf(file, 0, signal))) {
+    told(() => splitter.push(text))
+    if (elements.length < BATCH_RECORDS) continue
+    yield elements
+    elements = []
+  }
+  told(() => splitter.end())
+  yield elements
 }
 
 /** A record of a document: its value and its text, or nothing of one that is too long. */

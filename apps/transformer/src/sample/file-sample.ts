@@ -1,6 +1,7 @@
 import type { SqlSession } from '@cinelake/engine'
 import type { CheckedColumn, FileReading } from '@cinelake/pipeline'
 import { constants, copyFile } from 'node:fs/promises'
+import type { UnpackLimits } from '../read-csv/unpack-settings.ts'
 import type { ColumnSql } from '../read-value/column.ts'
 
 /** The table of the session that has the rows of a sample. */
@@ -16,6 +17,8 @@ export type SampledColumn = {
   readonly position?: number
   /** The engine's type, where the file has types. */
   readonly type?: string
+  /** What the file calls that, where it says more. */
+  readonly sourceType?: string
 }
 
 /** The first rows of a file, in the table `TRIED`, and how they are read. */
@@ -44,6 +47,7 @@ export type SampleContext = {
   readonly limit: number
   /** Scratch that the session may read. */
   readonly directory: string
+  readonly limits: UnpackLimits
   readonly signal: AbortSignal
 }
 

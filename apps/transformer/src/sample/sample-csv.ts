@@ -1,16 +1,18 @@
-import { HEAD_BYTES, NO_DELIMITER, plainName, readHead, textFormatOf } from '@cinelake/csv'
+import { HEAD_BYTES, NO_DELIMITER, readHead, textFormatOf } from '@cinelake/csv'
 import type { CheckedColumn, FileReading } from '@cinelake/pipeline'
 import { identifier } from '@cinelake/sql'
-import { open, stat, writeFile } from 'node:fs/promises'
+import { stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FLAGS } from '../read-csv/copy.ts'
 import { makeReadable, type ReadableCsv } from '../read-csv/readable.ts'
 import { csvRelation, fieldColumn, FLAG_COLUMN } from '../read-csv/relation.ts'
-import { createTranscoder, FALLBACK, guessEncoding, Utf8Census, type Encoding } from '../read-csv/text-encoding.ts'
+import type { Encoding } from '../read-csv/text-encoding.ts'
 import type { UnpackedFile } from '../read-csv/unpack-file.ts'
 import { readColumn } from '../read-value/column.ts'
 import { refineErrors } from '../refine/errors.ts'
+import { columnsOf } from './columns-of-header.ts'
 import { type CsvShape, shapeOfCsv } from './csv-shape.ts'
+import { asText, beginning } from './file-beginning.ts'
 import { guessLegacy } from './guess-legacy.ts'
 import {
   broughtTo,
@@ -118,16 +120,6 @@ const named = (column: CheckedColumn): CheckedColumn => ({ ...column, reading: {
 
 const FIELD = { type: 'VARCHAR', required: false } as unknown as CheckedColumn
 
-/** The fields of a file as columns: by name, or by their place where a name is missing or there twice. */
-function columnsOf(names: readonly string[]): SampledColumn[] {
-  const plain = names.map(plainName)
-  return names.map((name, index) => {
-    const isPlain = name.trim() !== '' && !/\p{C}/u.test(name) && name.length <= 200 && /[\p{L}\p{N}]/u.test(name)
-    const isAlone = plain.indexOf(plain[index] ?? '') === plain.lastIndexOf(plain[index] ?? '')
-    return { name, ...(isPlain && isAlone ? {} : { position: index + 1 }) }
-  })
-}
-
 async function tableOf(csv: ReadableCsv, width: number, { session, limit }: SampleContext): Promise<void> {
   const fields = Array.from(
     { length: width },
@@ -145,26 +137,6 @@ async function tableOf(csv: ReadableCsv, width: number, { session, limit }: Samp
 function shownDelimiter(delimiter: string): string {
   if (delimiter === '\t') return 'tab'
   return JSON.stringify(delimiter).replaceAll('"', '')
-}
-
-/** The beginning of a file in UTF-8 without byte order mark. */
-function asText(
-  bytes: Uint8Array,
-  declared: string | undefined,
-): { readonly bytes: Uint8Array; readonly encoding: Encoding } {
-  const guess = guessEncoding(bytes, declared)
-  const census = new Utf8Census()
-  if (guess.encoding === 'utf-8') census.push(bytes)
-  const isUtf8 = census.oddCount === 0 || guess.isCertain || census.isMostlyUtf8
-  const encoding = isUtf8 ? guess.encoding : FALLBACK
-  const content = bytes.subarray(guess.markLength)
-  return { bytes: encoding === 'utf-8' ? content : createTranscoder(encoding).push(content), encoding }
-}
-
-async function beginning(file: string, count: number): Promise<{ readonly bytes: Buffer; readonly isWhole: boolean }> {
-  await using handle = await open(file, 'r')
-  const { bytesRead, buffer } = await handle.read(Buffer.alloc(count), 0, count, 0)
-  return { bytes: buffer.subarray(0, bytesRead), isWhole: (await stat(file)).size === bytesRead }
 }
 
 /** A file, or of a large one its first lines, so that a few rows do not cost reading all of it. */
