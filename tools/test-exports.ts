@@ -15,7 +15,6 @@ const KNOWN: readonly string[] = [
   'belongsTo',
   'redisOptions',
   'newest',
-  'WINDOW_PROPERTY',
   'LANDED_PROPERTY',
   'isMet',
   'describeExpectation',

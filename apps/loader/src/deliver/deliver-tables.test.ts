@@ -345,36 +345,39 @@ describe('on a server files are delivered as in a folder', () => {
     readonly path: string
     readonly access: PlaceAccess
   }
-  const servers: readonly { readonly name: string; readonly without?: string | undefined; start(): Promise<Server> }[] =
-    [
-      {
-        name: 'Azure',
-        async start() {
-          const directory = await temporaryDirectory()
-          const endpoint = await startAdlsEndpoint({ directory: directory.path, containers: ['handed'] })
-          return {
-            path: `abfs://handed@${endpoint.account.name}.127.0.0.1:${endpoint.port}/to/partner`,
-            access: { auth: { accountKey: endpoint.account.key } },
-            async [Symbol.asyncDispose]() {
-              await endpoint[Symbol.asyncDispose]()
-              await directory[Symbol.asyncDispose]()
-            },
-          }
-        },
+  const servers: readonly {
+    readonly name: string
+    readonly without?: string | undefined
+    readonly start: () => Promise<Server>
+  }[] = [
+    {
+      name: 'Azure',
+      start: async () => {
+        const directory = await temporaryDirectory()
+        const endpoint = await startAdlsEndpoint({ directory: directory.path, containers: ['handed'] })
+        return {
+          path: `abfs://handed@${endpoint.account.name}.127.0.0.1:${endpoint.port}/to/partner`,
+          access: { auth: { accountKey: endpoint.account.key } },
+          async [Symbol.asyncDispose]() {
+            await endpoint[Symbol.asyncDispose]()
+            await directory[Symbol.asyncDispose]()
+          },
+        }
       },
-      {
-        name: 'SFTP',
-        without: withoutSftpServer,
-        async start() {
-          const server = await startSftpServer()
-          return {
-            path: `sftp://${server.user}@127.0.0.1:${server.port}${server.directory}/to/partner`,
-            access: { auth: { privateKey: server.privateKey }, hostKeys: [server.hostKeys[0]] },
-            [Symbol.asyncDispose]: async () => await server[Symbol.asyncDispose](),
-          }
-        },
+    },
+    {
+      name: 'SFTP',
+      without: withoutSftpServer,
+      start: async () => {
+        const server = await startSftpServer()
+        return {
+          path: `sftp://${server.user}@127.0.0.1:${server.port}${server.directory}/to/partner`,
+          access: { auth: { privateKey: server.privateKey }, hostKeys: [server.hostKeys[0]] },
+          [Symbol.asyncDispose]: async () => await server[Symbol.asyncDispose](),
+        }
       },
-    ]
+    },
+  ]
 
   describe.each(servers)('$name', ({ without, start }) => {
     test.skipIf(without !== undefined)(

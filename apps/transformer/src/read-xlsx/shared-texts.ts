@@ -10,7 +10,7 @@ const BLOCK_TEXTS = 1024
 /** Characters of one text: far more than the 32,767 that a cell may have. */
 const MAX_TEXT = 16 * 1024 * 1024
 
-/** @throws {XmlProblem} a text that no workbook has: to go on would take all the time there is */
+/** @throws {XmlProblem} a text that no workbook has: to read on would take all the time there is */
 export function checkText({ length }: string): void {
   if (length > MAX_TEXT) throw new XmlProblem(`a cell's text of more than ${MAX_TEXT} characters`)
 }

@@ -90,8 +90,6 @@ async function sharesOfValues(
     `SELECT count(*) AS whole, ${counts.join(', ')} FROM ${view.relation}`,
     { signal },
   )
-  const whole = Number(found['whole'] ?? 0)
-  return new Map(
-    asked.map(({ name }, at) => [name, whole === 0 ? 0 : Math.min(1, Number(found[`n${at}`] ?? 0) / whole)]),
-  )
+  const whole = found['whole'] ?? 0
+  return new Map(asked.map(({ name }, at) => [name, whole === 0 ? 0 : Math.min(1, (found[`n${at}`] ?? 0) / whole)]))
 }
