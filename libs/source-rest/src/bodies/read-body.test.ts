@@ -139,6 +139,21 @@ describe('a body', () => {
     expect(await recordsOf({ body, type: 'application/xml', fields: { records: '$.r.u' } })).toBe(records)
   })
 
+  const groups = '<r><g><u><id>1</id></u><u><id>2</id></u></g><g/><g><u><id>3</id></u></g><g><x/></g></r>'
+  const group = '<r><g><u><id>1</id></u><u><id>2</id></u></g></r>'
+  test.each<[string, string, string, string]>([
+    ['an element above the records that is repeated', groups, '$.r.g.u', '[{"id":"1"},{"id":"2"},{"id":"3"}]'],
+    ['the same, told by a star', groups, '$.r.g[*].u', '[{"id":"1"},{"id":"2"},{"id":"3"}]'],
+    ['one of those that are repeated', groups, '$.r.g[2].u', '[{"id":"3"}]'],
+    ['the last of those', groups, '$.r.g[0].u[-1]', '[{"id":"2"}]'],
+    ['a star above, where there is one', group, '$.r.g[*].u', '[{"id":"1"},{"id":"2"}]'],
+    ['a star at the records, where there is one', '<r><u><id>1</id></u></r>', '$.r.u[*]', '[{"id":"1"}]'],
+    ['an index, where there is one', group, '$.r.g[0].u', '[{"id":"1"},{"id":"2"}]'],
+    ['a star for elements of any name', group, '$.r[*].u[*]', '[{"id":"1"},{"id":"2"}]'],
+  ])('of XML with %s has all records', async (_, body, path, records) => {
+    expect(await recordsOf({ body, type: 'application/xml', fields: { records: path } })).toBe(records)
+  })
+
   const bomb = `<!DOCTYPE r [<!ENTITY a "s3cret"><!ENTITY b "${'&a;'.repeat(1000)}">]><r><u><id>&b;</id></u></r>`
   test.each<[string, Served, string]>([
     ['CSV with a quote in its first row that does not end', { body: 'a,"s3cret\n', type: 'text/csv' }, 'a first row'],

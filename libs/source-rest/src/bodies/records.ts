@@ -10,6 +10,7 @@ import {
   type Records,
 } from '@cinelake/json-rows'
 import type { Body, BrokenLine } from './read-body.ts'
+import { elementsAt } from './xml-elements.ts'
 
 /**
  * The records of a body.
@@ -19,7 +20,8 @@ import type { Body, BrokenLine } from './read-body.ts'
 export function recordsIn(body: Body, dataset: RestDataset, place: RequestPlace): Records {
   if (body.scanned !== undefined) return body.scanned
   const { records: path, recordKey, pagination } = dataset
-  const found = selectIn(body.value, path)
+  const elements = body.format === 'xml' ? elementsAt(body.value, path) : undefined
+  const found = elements === undefined ? selectIn(body.value, path) : elements
   // Some servers write an empty list as null; 204 has no body at all.
   if (body.value === null || found === null) return []
   if (isPlaceMissing(body, path)) throw missing(body, dataset, place, undefined)
