@@ -97,9 +97,9 @@ describeBroken(
       name: 'a missing key',
       change: edit(P, "        files: 'orders_{yyyy}{MM}{dd}*.csv'\n", ''),
       file: P,
-      at: '        mode: merge',
-      message: '`sources.files.datasets.orders.files` is missing',
-      remedy: 'expected a text',
+      at: '      orders:',
+      message: '`orders` has no `files`',
+      remedy: 'say which files it has',
     },
     {
       name: 'an unknown source type',

@@ -56,7 +56,7 @@ test('a dataset whose text is wrong is not unknown to those that read it', async
   const { problems } = await read(files)
 
   expect(problems.map(formatProblem)).toEqual([
-    'pipeline.yaml:11:9 error: `sources.files.datasets.orders.files` is missing; expected a text',
+    'pipeline.yaml:10:7 error: `orders` has no `files`; say which files it has, or name it in the `explode` of another dataset',
   ])
 })
 
